@@ -1,0 +1,1 @@
+"""The words a user types: parse, call, render; no decisions."""

@@ -1,0 +1,1 @@
+"""ONNX to what a runtime loads, one file per runtime."""

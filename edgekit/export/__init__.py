@@ -1,0 +1,1 @@
+"""Models of other frameworks become ONNX, and both are proven to agree."""

@@ -1,0 +1,1 @@
+"""Fewer bits: schemes, ranges, calibration, remedies."""

@@ -1,0 +1,1 @@
+"""One adapter per runtime: load, infer, and say what really ran."""

@@ -1,0 +1,1 @@
+"""Data cards become batches of numpy arrays, the same bytes every time."""

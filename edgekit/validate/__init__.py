@@ -1,0 +1,1 @@
+"""Accuracy, speed, memory and the verdict: compared with what was promised."""
