@@ -2,16 +2,22 @@
 
 A step is a frozen dataclass whose fields are its options; calling it with a model and a :class:`Given`
 returns an :class:`Outcome`. What lies above a step is handed to it, never imported by it.
+
+A recipe is said in words (:class:`RecipeWords`: a TOML file, or the command line), which
+:mod:`edgekit.resolving` turns into a :class:`Recipe`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+from pydantic import ConfigDict, Field
 
 from edgekit.artifact import Artifact
 from edgekit.card import DataCard
-from edgekit.profiles import Target
+from edgekit.profiles import Frozen, Target
+from edgekit.report import Budget
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done and how much there is."""
@@ -60,3 +66,70 @@ class Step(Protocol):
     def __call__(self, model: Artifact, given: Given) -> Outcome:
         """Work on ``model`` inside ``given.folder``."""
         ...
+
+
+class StepWords(Frozen):
+    """One ``[[step]]``: the name of the step, and its options, which the step itself checks."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    use: str = Field(description="name of a step, as 'edgekit list steps' shows it")
+
+
+class BudgetWords(Frozen):
+    """What the result may cost; what is not said has no limit, except the accuracy."""
+
+    drop_points: float | None = Field(None, ge=0, description="largest drop in points; 1.0 when not said")
+    p90_ms: float | None = Field(None, gt=0, description="largest 90th percentile of the latency")
+    size_mib: float | None = Field(None, gt=0, description="largest sum of the artifact's files")
+    rss_mib: float | None = Field(None, gt=0, description="largest peak of resident memory")
+
+    def budget(self) -> Budget:
+        """The budget of the build, with the default drop marked as such."""
+        said = self.model_dump(exclude_none=True)
+        return Budget(**said, drop_is_default="drop_points" not in said)
+
+
+class RecipeWords(Frozen):
+    """A recipe as its file says it; paths are relative to the file."""
+
+    model: str = Field(description="an ONNX file, or 'module:factory' of a torch module")
+    weights: str | None = Field(None, description="a safetensors file with the weights of a torch module")
+    targets: tuple[str, ...] = Field(min_length=1, description="names or paths of targets")
+    data: str = Field(description="name or path of a data card")
+    device: Literal["this-machine"] = Field("this-machine", description="where the budget is judged")
+    threads: int = Field(1, ge=1, le=1024, description="threads that the runtime gets; budgets are judged there")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of every draw")
+    step: tuple[StepWords, ...] = Field((), description="steps in their order; none: quantize as the target says")
+    budget: BudgetWords = Field(BudgetWords(), description="what the result may cost")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe whose every name is resolved.
+
+    Attributes:
+        model: the ONNX file, or ``module:factory`` where ``weights`` belong to a torch module.
+        steps: name and step, in order; none means: quantize as each target says.
+        profiles: ``targets/NAME`` or ``calibration/NAME`` -> the file that the word was resolved to.
+        folder: the recipe's folder, else the working directory: where names are looked for first.
+        words: what the recipe was resolved from, after the command line had its say.
+    """
+
+    model: Path | str
+    weights: Path | None
+    targets: tuple[Target, ...]
+    card: DataCard
+    steps: tuple[tuple[str, Step], ...]
+    budget: Budget
+    threads: int
+    seed: int
+    device: str
+    folder: Path
+    profiles: Mapping[str, Path]
+    words: RecipeWords
+
+    @property
+    def name(self) -> str:
+        """What the build is called: the stem of the model's file, or the factory's name."""
+        return self.model.stem if isinstance(self.model, Path) else self.model.partition(":")[2]

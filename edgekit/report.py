@@ -43,17 +43,10 @@ class Budget(Record):
     """What the artifact may cost. None: no budget; the accuracy always has one."""
 
     drop_points: float = Field(DEFAULT_DROP_POINTS, ge=0, description="largest drop of the card's metric, in points")
-    drop_is_default: bool = Field(False, description="nobody asked for this drop; filled in by EdgeKit")
+    drop_is_default: bool = Field(True, description="nobody asked for this drop; filled in by EdgeKit")
     p90_ms: float | None = Field(None, gt=0, description="largest 90th percentile of the latency")
     size_mib: float | None = Field(None, gt=0, description="largest sum of the artifact's files")
     rss_mib: float | None = Field(None, gt=0, description="largest peak of resident memory in a fresh process")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _mark_the_default(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "drop_points" not in data:
-            return {**data, "drop_points": DEFAULT_DROP_POINTS, "drop_is_default": True}
-        return data
 
 
 class Accuracy(Record):
