@@ -1,0 +1,40 @@
+"""Shapes and types of every value, found anew; symbols of dynamic axes are kept.
+
+What an exporter noted on values between nodes may be wrong or stale, so it is forgotten first; only the results of
+operators that ONNX has no rule for keep their notes. The declared shapes of the graph's inputs are believed, those of
+its outputs gain at most fixed lengths.
+"""
+
+import logging
+
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+
+from edgekit.graph.edits import ONNX_DOMAINS
+
+
+def infer_shapes(model: ir.Model) -> int:
+    """Fill in shapes and types; return how many values have a type afterwards."""
+    for node in model.graph.all_nodes():
+        for value in node.outputs if node.domain in ONNX_DOMAINS else ():
+            if not value.is_graph_output():
+                value.shape = None
+    declared = [(value, value.shape) for value in model.graph.outputs]
+    logger = logging.getLogger("onnx_ir.passes.common.shape_inference")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns with a traceback where inference finds nothing
+    try:
+        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    finally:
+        logger.setLevel(level)
+    for value, shape in declared:
+        value.shape = _with_fixed_lengths(shape, value.shape)
+    return sum(value.type is not None for node in model.graph.all_nodes() for value in node.outputs)
+
+
+def _with_fixed_lengths(declared: ir.Shape | None, found: ir.Shape | None) -> ir.Shape | None:
+    """Return the declared shape in which unnamed axes take the fixed lengths that were found."""
+    if declared is None or found is None or len(declared) != len(found):
+        return declared if declared is not None else found
+    pairs = zip(declared, found, strict=True)
+    return ir.Shape([new if isinstance(new, int) and not isinstance(old, int) else old for old, new in pairs])
