@@ -28,7 +28,17 @@ class Scheme(Frozen):
     operators: tuple[str, ...] = Field(description="ONNX operators that run on integers")
     shared: tuple[str, ...] = Field((), description="operators that hand numbers through: output scale = input scale")
     fused: tuple[str, ...] = Field((), description="activations that melt into the operator before them")
+    float_output: tuple[str, ...] = Field((), description="operators that may leave their result in float at the tail")
     dynamic_matmul: bool = Field(False, description="encoders: weights int8, activations quantized at run time")
+
+
+class Lanes(Frozen):
+    """Channel counts that a runtime's fastest integer convolutions take; others run two to five times slower."""
+
+    inputs: int = Field(1, ge=1, description="input channels of a dense convolution: a multiple of this")
+    outputs: int = Field(1, ge=1, description="output channels of a dense convolution: a multiple of this")
+    outputs_least: int = Field(1, ge=1, description="and at least this")
+    depthwise: int = Field(1, ge=1, description="channels of a depthwise convolution: a multiple of this")
 
 
 class Target(Frozen):
@@ -46,3 +56,4 @@ class Target(Frozen):
     runtime_min: str = Field("", description="oldest runtime version that reads the artifact")
     options: dict[str, str] = Field(default_factory=dict, description="runtime options, recorded in the artifact")
     scheme: Scheme | None = Field(None, description="how to quantize; none for float targets")
+    lanes: Lanes | None = Field(None, description="channels that compile pads with zeros; none: no padding")
