@@ -20,9 +20,13 @@ from edgekit.errors import EdgeKitError, RecipeError
 from edgekit.profiles import Target
 from edgekit.reading import closest, noun_from_data, parse_toml
 from edgekit.recipe import Recipe, RecipeWords, Step, StepWords
+from edgekit.runner.host import lacking, read_host
 
 PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 """Suffixes of files that are pickles, or are opened as such: loading one runs the code inside."""
+
+OWN_TARGETS = ("onnxruntime-x86", "onnxruntime-x86-avx2", "onnxruntime-arm")
+"""What stands for this machine where no target is named: the first that its processor fits."""
 
 
 class _Problems:
@@ -57,10 +61,36 @@ def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
     Raises:
         RecipeError: every mistake of the file; or every name and file that does not exist.
     """
-    data = parse_toml(path, what="recipe")
-    for key, value in (overrides or {}).items():
-        _put(data, key.split("."), value)
+    data = with_overrides(parse_toml(path, what="recipe"), overrides or {})
     return recipe_from_data(data, folder=path.parent, source=str(path))
+
+
+def with_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Set dotted keys (``budget.p90_ms``, ``step.0.method``) in the plain data of a recipe, and return it.
+
+    Raises:
+        RecipeError: a key leads through a value that is no table.
+    """
+    for key, value in overrides.items():
+        _put(data, key.split("."), value)
+    return data
+
+
+def own_targets() -> list[str]:
+    """The target that stands for this machine where none is named.
+
+    Raises:
+        RecipeError: no shipped target fits this processor.
+    """
+    host = read_host()
+    for name in OWN_TARGETS:
+        target = catalog.load_target(name, Path())
+        if not lacking(host, target.arch, target.isa):
+            return [name]
+    hint = "edgekit list targets shows what can be compiled for"
+    raise RecipeError(
+        f"no target is given (-t TARGET), and none of {', '.join(OWN_TARGETS)} fits this machine", hint=hint
+    )
 
 
 def recipe_from_data(data: Mapping[str, Any], *, folder: Path, source: str) -> Recipe:
