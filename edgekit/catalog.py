@@ -78,7 +78,8 @@ def entry(kind: Kind, name: str) -> Entry:
     found = _BUILT_IN[kind].get(name) or _plugins(kind).get(name)
     if found is None:
         word = kind.removesuffix("s")
-        raise RecipeError(_unknown(word, name, names(kind)), hint=f"edgekit list {kind} shows what there is")
+        hint = "edgekit list steps shows what there is" if kind == "steps" else "edgekit doctor shows what is here"
+        raise RecipeError(_unknown(word, name, names(kind)), hint=hint)
     return found
 
 

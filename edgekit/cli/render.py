@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from pydantic import JsonValue
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -29,7 +30,7 @@ _STYLE_OF = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yel
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str = "") -> Table:
     """A plain table; cells are shown as they are, without rich's markup."""
-    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     for head in heads:
         made.add_column(Text(head))
     for row in rows:
