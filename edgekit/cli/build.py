@@ -45,14 +45,14 @@ def command(
     if resume and fresh:
         raise click.UsageError("--resume and --fresh exclude one another", click.get_current_context())
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit.cli.words import default_output, recipe_from_words  # noqa: PLC0415
+    from edgekit.cli.words import default_output, recipe_from_words  # noqa: PLC0415 - loads when called
 
     recipe = recipe_from_words(what, words)
     out = Path(output) if output else default_output(what)
-    from edgekit import build  # noqa: PLC0415
-    from edgekit.cli.console import Voice, stdout  # noqa: PLC0415
-    from edgekit.cli.render import plan_document, plan_summary, report_summary  # noqa: PLC0415
-    from edgekit.report import exit_code  # noqa: PLC0415
+    from edgekit import build  # noqa: PLC0415 - loads when called
+    from edgekit.cli.console import Voice, stdout  # noqa: PLC0415 - loads when called
+    from edgekit.cli.render import plan_document, plan_summary, report_summary  # noqa: PLC0415 - loads when called
+    from edgekit.report import exit_code  # noqa: PLC0415 - loads when called
 
     if dry_run:
         document = plan_document(recipe, out, build.plan(recipe))

@@ -24,15 +24,15 @@ def command(
 ) -> int:
     """Compile MODEL (.onnx, float or quantized) for a target, and check the result in a fresh process."""
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit.cli import words  # noqa: PLC0415
+    from edgekit.cli import words  # noqa: PLC0415 - loads when called
 
     source = words.file_from_word(model)
     chosen = words.target_from_word(target)
     out = words.output_from_word(output, f"-o {source.stem}.{chosen.name}")
     if out.is_file():
         raise RecipeError(f"{out}: the output of compile is a folder, this is a file", hint="-o FOLDER")
-    from edgekit import build  # noqa: PLC0415
-    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415
+    from edgekit import build  # noqa: PLC0415 - loads when called
+    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415 - loads when called
 
     with Voice(quiet, verbose).progress() as bars:
         artifact = build.compile_alone(source, chosen, out, threads=threads or 1, progress=bars.advance)

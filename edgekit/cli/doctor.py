@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def command(*, runtime: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Say what this machine has and lacks; with RUNTIME, whether that one is installed (exit code 4 if not)."""
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit import catalog, doctor  # noqa: PLC0415
-    from edgekit.errors import missing  # noqa: PLC0415
+    from edgekit import catalog, doctor  # noqa: PLC0415 - loads when called
+    from edgekit.errors import missing  # noqa: PLC0415 - loads when called
 
     if runtime is not None:
         catalog.entry("runtimes", runtime)
@@ -45,9 +45,9 @@ def _plain(found: "Examination") -> dict[str, object]:
 
 
 def _print(found: "Examination", *, every_flag: bool) -> None:
-    from edgekit.cli.console import stdout  # noqa: PLC0415
-    from edgekit.cli.render import table  # noqa: PLC0415
-    from edgekit.present.figures import mib  # noqa: PLC0415
+    from edgekit.cli.console import stdout  # noqa: PLC0415 - loads when called
+    from edgekit.cli.render import table  # noqa: PLC0415 - loads when called
+    from edgekit.present.figures import mib  # noqa: PLC0415 - loads when called
 
     host, console = found.host, stdout()
     flags = sorted(host.flags) if every_flag else found.flags

@@ -13,12 +13,12 @@ from edgekit.cli import options
 def command(*, artifact: str, card: str | None, threads: int | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Measure a card's metric on ARTIFACT (.onnx, or .xml of OpenVINO), in points."""
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit.cli import words  # noqa: PLC0415
+    from edgekit.cli import words  # noqa: PLC0415 - loads when called
 
     source = words.file_from_word(artifact)
     data = words.card_from_word(card, artifact)
-    from edgekit import build  # noqa: PLC0415
-    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415
+    from edgekit import build  # noqa: PLC0415 - loads when called
+    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415 - loads when called
 
     with Voice(quiet, verbose).progress() as bars:
         found = build.eval_alone(source, data, threads=threads or 1, progress=bars.advance)

@@ -11,9 +11,9 @@ from edgekit.cli import options
 def command(*, model: str, as_json: bool, quiet: bool, verbose: bool) -> int:  # noqa: ARG001 - -v says no more here
     """Show the facts of MODEL (.onnx): inputs, outputs, operators, sizes, what is quantized."""
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit.cli.console import print_facts  # noqa: PLC0415
-    from edgekit.cli.words import file_from_word  # noqa: PLC0415
-    from edgekit.graph.describe import describe  # noqa: PLC0415
+    from edgekit.cli.console import print_facts  # noqa: PLC0415 - loads when called
+    from edgekit.cli.words import file_from_word  # noqa: PLC0415 - loads when called
+    from edgekit.graph.describe import describe  # noqa: PLC0415 - loads when called
 
     print_facts("edgekit.inspect/1", describe(file_from_word(model)), as_json=as_json, quiet=quiet)
     return 0

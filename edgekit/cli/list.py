@@ -26,17 +26,17 @@ def command(*, kind: str, as_json: bool, quiet: bool, verbose: bool) -> int:  # 
         click.echo(json.dumps({"schema": "edgekit.list/1", kind: rows}, indent=2))
     elif not quiet:
         # Imports stand inside the verbs, so that --help imports nothing heavy.
-        from edgekit.cli.console import stdout  # noqa: PLC0415
-        from edgekit.cli.render import table  # noqa: PLC0415
+        from edgekit.cli.console import stdout  # noqa: PLC0415 - loads when called
+        from edgekit.cli.render import table  # noqa: PLC0415 - loads when called
 
         stdout().print(table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none")
     return 0
 
 
 def _targets() -> list[dict[str, str]]:
-    from edgekit import catalog  # noqa: PLC0415
-    from edgekit.profiles import Target  # noqa: PLC0415
-    from edgekit.reading import read_toml  # noqa: PLC0415
+    from edgekit import catalog  # noqa: PLC0415 - loads when called
+    from edgekit.profiles import Target  # noqa: PLC0415 - loads when called
+    from edgekit.reading import read_toml  # noqa: PLC0415 - loads when called
 
     def about(path: Path) -> dict[str, str]:
         target = read_toml(path, Target, what="target")
@@ -46,8 +46,8 @@ def _targets() -> list[dict[str, str]]:
 
 
 def _cards() -> list[dict[str, str]]:
-    from edgekit import catalog  # noqa: PLC0415
-    from edgekit.card import read_card  # noqa: PLC0415
+    from edgekit import catalog  # noqa: PLC0415 - loads when called
+    from edgekit.card import read_card  # noqa: PLC0415 - loads when called
 
     def about(path: Path) -> dict[str, str]:
         card = read_card(path)
@@ -66,8 +66,8 @@ def _row(profile: "Profile", about: Callable[[Path], dict[str, str]], keys: tupl
 
 
 def _devices() -> list[dict[str, str]]:
-    from edgekit import catalog  # noqa: PLC0415
-    from edgekit.runner.host import read_host  # noqa: PLC0415
+    from edgekit import catalog  # noqa: PLC0415 - loads when called
+    from edgekit.runner.host import read_host  # noqa: PLC0415 - loads when called
 
     host = read_host()
     own = {
@@ -80,7 +80,7 @@ def _devices() -> list[dict[str, str]]:
 
 
 def _steps() -> list[dict[str, str]]:
-    from edgekit import catalog  # noqa: PLC0415
+    from edgekit import catalog  # noqa: PLC0415 - loads when called
 
     entries = [(name, catalog.entry("steps", name)) for name in catalog.names("steps")]
     return [{"name": name, "takes": e.takes, "gives": e.gives, "what": e.about} for name, e in entries]

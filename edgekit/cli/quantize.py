@@ -33,7 +33,7 @@ def command(
     With nothing sensible to quantize the prepared float model is written, and one line says why.
     """
     # Imports stand inside the verbs, so that --help imports nothing heavy.
-    from edgekit.cli import words  # noqa: PLC0415
+    from edgekit.cli import words  # noqa: PLC0415 - loads when called
 
     source = words.file_from_word(model)
     data = words.card_from_word(card, model)
@@ -42,8 +42,8 @@ def command(
     out = words.output_from_word(output, f"-o {source.stem}.int8.onnx")
     if out.suffix != ".onnx" or out.is_dir():
         raise RecipeError(f"{out}: the output of quantize is a file that ends in .onnx", hint="-o FILE.onnx")
-    from edgekit import build  # noqa: PLC0415
-    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415
+    from edgekit import build  # noqa: PLC0415 - loads when called
+    from edgekit.cli.console import Voice, print_facts  # noqa: PLC0415 - loads when called
 
     voice = Voice(quiet, verbose)
     with voice.progress() as bars:
