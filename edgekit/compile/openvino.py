@@ -21,7 +21,7 @@ import onnx_ir as ir
 
 from edgekit.artifact import Artifact
 from edgekit.compile.openvino_xml import write_slim_xml
-from edgekit.compile.shorten import shorten_names
+from edgekit.compile.shorten import WEIGHTED, shorten_names
 from edgekit.errors import CompileError
 from edgekit.graph.edits import add_constant, constant_of, is_onnx
 from edgekit.graph.load import load_model, save_model
@@ -59,7 +59,7 @@ def compile_model(model: Artifact, target: Target, folder: Path, *, threads: int
         save_model(graph, source)
         converted = _convert(source)
         _share_constants(converted)
-        _name_layers(converted, {str(node.name) for node in graph.graph})
+        _name_layers(converted, _weighted_names(graph.graph))
         draft = Path(scratch, "model.xml")
         openvino.save_model(converted, str(draft), compress_to_fp16=target.precision in _HALF)
         path, weights = folder / "model.xml", folder / "model.bin"
@@ -122,15 +122,22 @@ def _share_constants(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def _name_layers(model: Any, kept: set[str]) -> None:
+def _weighted_names(graph: ir.Graph) -> dict[str, str]:
+    """Return OpenVINO's name of each node with weights -> our name: it calls the maker of a graph output like that."""
+    nodes = [node for node in graph if is_onnx(node, *WEIGHTED)]
+    made = {str(node.outputs[0].name): str(node.name) for node in nodes if node.outputs[0].is_graph_output()}
+    return {**{str(node.name): str(node.name) for node in nodes}, **made}
+
+
+def _name_layers(model: Any, names: dict[str, str]) -> None:
     """Call operators with weights as the ONNX nodes that they came from, all others by numbers."""
-    taken: set[str] = set()
+    kept, taken = set(names.values()), set[str]()
     for number, operator in enumerate(model.get_ordered_ops()):
         kind = operator.get_type_name()
         if kind in ("Parameter", "Result"):
             continue
-        name = str(operator.get_friendly_name()).removesuffix(_WITHOUT_BIAS)
-        if kind not in _WEIGHTED or name not in kept or name in taken:
+        name = names.get(str(operator.get_friendly_name()).removesuffix(_WITHOUT_BIAS), "")
+        if kind not in _WEIGHTED or not name or name in taken:
             name = str(number)
             while name in kept:
                 name += "_"
