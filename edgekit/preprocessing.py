@@ -90,8 +90,9 @@ class Preprocess(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Preprocess":
-        if self.layout and "->" in self.layout:
-            before, after = (sorted(side.replace("1", "")) for side in self.layout.split("->"))
+        if self.layout:
+            sides = self.layout.split("->")
+            before, after = (sorted(side.replace("1", "")) for side in (sides[0], sides[-1]))
             if before != after or len(set(before)) != len(before):
                 raise ValueError(f"layout takes the same axes on both sides, each once, got {self.layout!r}")
         if self.scale == 0 or 0 in (self.std if isinstance(self.std, tuple) else (self.std,)):

@@ -136,7 +136,8 @@ def _locate(
             return [*path, step], models
         if isinstance(value, Mapping) and step in value:
             path, value = [*path, step], value[step]
-            models = models if last else _models_at(models, str(step))
+            # a key of a dictionary is no field: what may stand below it is already known
+            models = models if last else _models_at(models, str(step)) or models
         elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             path, value = [*path, step], value[step]
         else:

@@ -62,7 +62,7 @@ class PythonPool:
         """Return one sample's inputs as arrays of numbers."""
         if self._columns is not None:
             inputs: Mapping[str, Any] = {
-                name: _called(self._name, getitem, column, index) for name, column in self._columns[0].items()
+                name: called(self._name, getitem, column, index) for name, column in self._columns[0].items()
             }
         else:
             inputs = self._pair(index)[0]
@@ -73,7 +73,7 @@ class PythonPool:
         return arrays
 
     def _pair(self, index: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        pair = _called(self._name, getitem, self._samples, index)
+        pair = called(self._name, getitem, self._samples, index)
         if isinstance(pair, tuple) and len(pair) == _LABELLED and all(isinstance(each, Mapping) for each in pair):
             return pair
         raise InputError(f"{self.name(index)}: not a pair (inputs by name, labels by name)", hint=_form(self._name))
@@ -128,7 +128,7 @@ def open_pool(source: PythonSource, pick: Pick, wanted: Wanted) -> PythonPool:
         InputError: it gives something else than samples.
     """
     name = pick.python or source.python
-    return PythonPool(name, _called(name, function_beside(wanted.card.folder, name)))
+    return PythonPool(name, called(name, function_beside(wanted.card.folder, name)))
 
 
 def function_beside(folder: Path, name: str) -> Callable[..., Any]:
@@ -173,7 +173,7 @@ def _module_at(path: Path, folder: Path) -> Any:
     return module
 
 
-def _called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call the user's code; what it raises is told with the line that raised it."""
     try:
         return function(*arguments)

@@ -27,6 +27,10 @@ from edgekit.samples.labels import check_labels
 from edgekit.samples.picks import CALIBRATION_DEFAULT, allot, allot_one
 from edgekit.samples.pool import Array, Labels, Pool, Wanted
 
+_DTYPES = frozenset(
+    ("bool", "float16", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+)
+
 
 class SampleSet:
     """Picked samples of a pool, as feeds of a model.
@@ -119,7 +123,7 @@ def open_samples(card: DataCard, ports: Sequence[Port]) -> Samples:
     """
     how = {name: preprocessing_from_json(each.model_dump()) for name, each in card.preprocess.items()}
     wanted = Wanted(card, {port.name: port for port in ports}, how)
-    _check_names(card, list(wanted.ports))
+    _check_names(card, ports)
     judged_pool = _open_pool(card.evaluation, wanted)
     seen_pool = (
         judged_pool
@@ -144,9 +148,14 @@ def open_samples(card: DataCard, ports: Sequence[Port]) -> Samples:
     return Samples(calibration, evaluation, len(seen) - len(kept))
 
 
-def _check_names(card: DataCard, inputs: Sequence[str]) -> None:
+def _check_names(card: DataCard, ports: Sequence[Port]) -> None:
     """Every name that the card gives to a model input must be one, and every input must get something."""
-    mistakes = []
+    inputs = [port.name for port in ports]
+    mistakes = [
+        f"model input {port.name!r} takes {port.dtype}; samples are integers, floats or bool"
+        for port in ports
+        if port.dtype not in _DTYPES
+    ]
     named = {"preprocess": list(card.preprocess)}
     if isinstance(card.source, ArraysSource):
         named["source.inputs"] = list(card.source.inputs)
