@@ -51,7 +51,7 @@ def command(
     out = Path(output) if output else default_output(what)
     from edgekit import build  # noqa: PLC0415 - loads when called
     from edgekit.cli.console import Voice, stdout  # noqa: PLC0415 - loads when called
-    from edgekit.cli.render import plan_document, plan_summary, report_summary  # noqa: PLC0415 - loads when called
+    from edgekit.cli.render import plan_document, plan_summary, print_report  # noqa: PLC0415 - loads when called
     from edgekit.report import exit_code  # noqa: PLC0415 - loads when called
 
     if dry_run:
@@ -63,5 +63,5 @@ def command(
     if as_json:
         click.echo(report.to_json(), nl=False)
     elif not quiet:
-        stdout().print(report_summary(report, str(out / "report.html")))
+        print_report(stdout(), report, str(out / "report.html"))
     return exit_code(report)

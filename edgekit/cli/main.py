@@ -90,4 +90,3 @@ def _words_of_click(error: click.ClickException) -> tuple[list[str], str]:
 
 def _one_line(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-

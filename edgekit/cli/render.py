@@ -6,7 +6,7 @@ from typing import cast
 
 from pydantic import JsonValue
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,10 +21,12 @@ from edgekit.present.figures import (
     size,
     times,
     what_binds,
+    why_null,
 )
 from edgekit.recipe import Recipe
-from edgekit.report import Budget, Report, TargetReport
+from edgekit.report import Report, TargetReport
 
+_NONE = "-"
 _STYLE_OF = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 
 
@@ -32,60 +34,63 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: 
     """A plain table; cells are shown as they are, without rich's markup."""
     made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     for head in heads:
-        made.add_column(Text(head))
+        made.add_column(Text(head), overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return made
 
 
-def report_summary(report: Report, page: str) -> RenderableType:
-    """The verdict, one table of budget against result, why, and where the report lies."""
+def print_report(console: Console, report: Report, page: str) -> None:
+    """Print the verdict, one table of budget against result, why, and where the report lies.
+
+    The table has a row for each quantity and a column for each target, so that two targets fit 80 columns.
+    """
     verdict = Text(report.verdict.upper(), style=_STYLE_OF[report.verdict])
-    lines: list[RenderableType] = [Text.assemble(verdict, f"  {headline(report)} {what_binds(report)}".rstrip())]
-    heads = ["target", "precision", *_budget_heads(report.budget), "verdict"]
-    lines.append(table(heads, [_row(each) for each in report.targets]))
-    lines += [Text(f"{each.name}: {reason}") for each in report.targets for reason in _why(each)]
-    lines.append(Text(f"report: {page}"))
-    return Group(*lines)
+    sentences = f"  {headline(report)} {what_binds(report)}".rstrip()
+    console.print(Text.assemble(verdict, sentences), soft_wrap=True)
+    columns = [_column(each) for each in report.targets]
+    rows = [[name, limit, *(column[name] for column in columns)] for name, limit in _limits(report).items()]
+    console.print(table(["", "budget", *(each.name for each in report.targets)], rows))
+    for target in report.targets:
+        for reason in _why(target):
+            console.print(Text(f"{target.name}: {reason}"), soft_wrap=True)
+    console.print(Text(f"report: {page}"), soft_wrap=True)
 
 
-def _budget_heads(budget: Budget) -> list[str]:
-    """Column heads that carry what was asked for."""
-    default = ", default" if budget.drop_is_default else ""
-    latency = f"p90 (at most {milliseconds(budget.p90_ms)})" if budget.p90_ms else "p90"
-    memory = f"peak memory (at most {mib(budget.rss_mib)})" if budget.rss_mib else "peak memory"
-    limit = f" (at most {mib(budget.size_mib)})" if budget.size_mib else ""
-    return [
-        f"size{limit}",
-        "accuracy",
-        f"drop (< {points(budget.drop_points)}{default})",
-        "speed-up",
-        latency,
-        memory,
-        "in int8",
-    ]
+def _limits(report: Report) -> dict[str, str]:
+    """The rows of the table, each with what was asked for."""
+    budget = report.budget
+    return {
+        "precision": "",
+        "size": f"{mib(budget.size_mib)}" if budget.size_mib else "",
+        "accuracy": "",
+        "drop": f"< {points(budget.drop_points)}{' (default)' if budget.drop_is_default else ''}",
+        "speed-up": "",
+        "p90": milliseconds(budget.p90_ms) if budget.p90_ms else "",
+        "peak memory": mib(budget.rss_mib) if budget.rss_mib else "",
+        "in int8": "",
+        "verdict": "",
+    }
 
 
-def _row(target: TargetReport) -> list[str | Text]:
+def _column(target: TargetReport) -> dict[str, str | Text]:
     accuracy, latency = target.accuracy, target.latency
-    return [
-        target.name,
-        target.precision,
-        size(target.artifact.size_bytes if target.artifact else None),
-        f"{points(accuracy.base)} -> {points(accuracy.value)}" if accuracy else points(None),
-        f"{points(accuracy.drop)} (up to {points(accuracy.drop_upper_95)})" if accuracy else points(None),
-        times(latency.speedup) + interval(latency.speedup_ci95) if latency else times(None),
-        milliseconds(latency.value.p90_ms) if latency else milliseconds(None),
-        mib(target.memory.peak_rss_mib if target.memory else None),
-        share(target.int8_ops_share),
-        Text(target.verdict, style=_STYLE_OF[target.verdict]),
-    ]
+    return {
+        "precision": target.precision,
+        "size": size(target.artifact.size_bytes) if target.artifact else _NONE,
+        "accuracy": f"{points(accuracy.base)} -> {points(accuracy.value)}" if accuracy else _NONE,
+        "drop": f"{points(accuracy.drop)} (up to {points(accuracy.drop_upper_95)})" if accuracy else _NONE,
+        "speed-up": times(latency.speedup) + interval(latency.speedup_ci95) if latency else _NONE,
+        "p90": milliseconds(latency.value.p90_ms) if latency else _NONE,
+        "peak memory": mib(target.memory.peak_rss_mib) if target.memory else _NONE,
+        "in int8": _NONE if target.int8_ops_share is None else share(target.int8_ops_share),
+        "verdict": Text(target.verdict, style=_STYLE_OF[target.verdict]),
+    }
 
 
 def _why(target: TargetReport) -> list[str]:
-    failure = [target.failure.error] if target.failure else []
-    missing = [f"{name} is null: {reason}" for name, reason in target.missing.items()]
-    return [*failure, *target.reasons, *missing]
+    failure = [target.failure.error, target.failure.hint] if target.failure else []
+    return [each for each in (*failure, *target.reasons, *why_null(target)) if each]
 
 
 def plan_document(recipe: Recipe, out: Path, steps: Sequence[str]) -> dict[str, JsonValue]:

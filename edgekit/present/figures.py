@@ -51,7 +51,7 @@ def share(value: float | None) -> str:
 
 def interval(ends: tuple[float, float] | None) -> str:
     """A 95 % interval of a ratio, or nothing."""
-    return f" ({times(ends[0])} to {times(ends[1])})" if ends else ""
+    return f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
 
 
 def amount(check: Check, value: float | None) -> str:
@@ -113,11 +113,17 @@ def is_default(report: Report, check: Check) -> bool:
     return check.quantity == "accuracy" and report.budget.drop_is_default
 
 
+def why_null(target: TargetReport) -> list[str]:
+    """One sentence for each reason why quantities are null, naming all that share it."""
+    names: dict[str, list[str]] = {}
+    for name, reason in target.missing.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(each)} not measured: {reason}" for reason, each in names.items()]
+
+
 def why_missing(target: TargetReport, name: str) -> str:
-    """Why a quantity is null: the reason kept under its dotted name, or under the part that it belongs to."""
-    part = name.partition(".")[0]
-    below = (reason for key, reason in target.missing.items() if key.startswith(f"{name}."))
-    return target.missing.get(name) or target.missing.get(part) or next(below, "")
+    """Why a quantity is null: the reason kept under its dotted name, or under what it is a part of; else nothing."""
+    return target.missing.get(name) or target.missing.get(name.partition(".")[0], "")
 
 
 def _names(targets: list[TargetReport]) -> str:

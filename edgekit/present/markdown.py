@@ -19,6 +19,7 @@ from edgekit.present.figures import (
     size,
     times,
     what_binds,
+    why_null,
 )
 from edgekit.report import Report, TargetReport
 
@@ -88,7 +89,7 @@ def _row(target: TargetReport) -> list[str]:
 def _details(target: TargetReport) -> Iterable[str]:
     yield f"## {_text(target.name)}"
     facts = [
-        f"runtime {target.runtime} {target.runtime_version or '(not installed)'}, measured on {target.measured_on}",
+        f"runtime {target.runtime} {target.runtime_version or '(no version)'}, measured on {target.measured_on}",
         f"int8 share of the multiply-accumulates: {share(target.int8_ops_share)}",
         f"load time: {milliseconds(target.load_ms)}",
         f"peak memory: {mib(target.memory.peak_rss_mib if target.memory else None)}",
@@ -98,7 +99,7 @@ def _details(target: TargetReport) -> Iterable[str]:
     if target.failure:
         facts += [f"failed: {target.failure.error}", target.failure.hint]
     facts += target.reasons
-    facts += [f"{name} is null: {reason}" for name, reason in target.missing.items()]
+    facts += why_null(target)
     yield "\n".join(f"- {_text(fact)}" for fact in facts if fact)
     if target.alternatives:
         yield _table(
