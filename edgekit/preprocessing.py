@@ -18,8 +18,8 @@ Pixels = Annotated[int, Field(ge=1, le=16384)]
 class Resize(Frozen):
     """To width x height whatever the aspect ratio, or so that the shorter side gets a length."""
 
-    width: Pixels | None = None
-    height: Pixels | None = None
+    width: Pixels | None = Field(None, description="pixels; together with height")
+    height: Pixels | None = Field(None, description="pixels; together with width")
     shorter: Pixels | None = Field(None, description="pixels of the shorter side; the aspect ratio stays")
     filter: Literal["nearest", "bilinear", "bicubic", "lanczos", "box"] = Field("bilinear", description="as Pillow's")
 
@@ -34,27 +34,27 @@ class Resize(Frozen):
 class Crop(Frozen):
     """The middle part of a picture."""
 
-    width: Pixels
-    height: Pixels
+    width: Pixels = Field(description="pixels")
+    height: Pixels = Field(description="pixels; an odd rest is cut at the bottom and the right")
 
 
 class AudioFeatures(Frozen):
     """Mel spectrograms: periodic Hann window, FFT, triangular mel filters (HTK mel scale), natural log, DCT-II."""
 
-    kind: Literal["mfcc", "log-mel"]
+    kind: Literal["mfcc", "log-mel"] = Field(description="cepstra, or the logarithm of the bands")
     normalise: Literal["full-scale", "largest", "peak", "none"] = Field(
         "full-scale",
         description="divide the clip by 32768; by its largest signed sample (at least 1); by its largest absolute "
         "sample (at least 1); or not at all. Samples count as 16-bit integers",
     )
-    window_ms: float = Field(30.0, gt=0, le=10_000)
-    hop_ms: float = Field(20.0, gt=0, le=10_000)
+    window_ms: float = Field(30.0, gt=0, le=10_000, description="milliseconds of a window")
+    hop_ms: float = Field(20.0, gt=0, le=10_000, description="milliseconds from window to window")
     fft: int = Field(512, ge=2, le=1 << 16, description="points of the FFT, at least a window's samples")
     power: float = Field(1.0, gt=0, description="1 for magnitude, 2 for power")
     mels: int = Field(40, ge=1, le=1024, description="mel bands")
     coefficients: int = Field(10, ge=1, le=1024, description="of an mfcc")
-    low_hz: float = Field(20.0, ge=0)
-    high_hz: float = Field(4000.0, gt=0)
+    low_hz: float = Field(20.0, ge=0, description="lower edge of the first band")
+    high_hz: float = Field(4000.0, gt=0, description="upper edge of the last band, at most half the sample rate")
     floor: float = Field(1e-6, gt=0, description="added before the logarithm")
     dct: Literal["htk", "ortho"] = Field(
         "htk", description="sqrt(2 / mels) for every coefficient (HTK, TensorFlow), or orthonormal"

@@ -28,10 +28,8 @@ class Tokens:
 
     def __init__(self, path: Path, max_length: int) -> None:
         self._tokenizer = _load(path)
-        try:
-            self._tokenizer.enable_truncation(max_length)
-        except Exception as error:  # tokenizers raises plain Exception; anything else passes on
-            raise InputError(f"{path}: max_length {max_length} is too short for its special tokens") from error
+        self._max_length = max_length
+        self._tokenizer.enable_truncation(max_length)
         padding = self._tokenizer.padding or {}
         known = (self._tokenizer.token_to_id(each) for each in _PADS)
         self._pad = int(padding.get("pad_id", next((each for each in known if each is not None), 0)))
@@ -57,6 +55,8 @@ class Tokens:
             raise InputError(f"no tokens in {text[:60]!r}")
         if length is not None and count > length:
             raise InputError(f"{count} tokens, the model takes {length}", hint=f"max_length = {length}")
+        if count > self._max_length:  # tokenizers does not cut where there is no room beside the special ones
+            raise InputError(f"max_length {self._max_length} leaves no room beside the special tokens")
         rest = (length or count) - count
         columns: tuple[tuple[Sequence[int], int], ...] = (
             (encoded.ids, self._pad),
