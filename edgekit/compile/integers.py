@@ -20,7 +20,6 @@ from edgekit.graph.edits import (
     input_of,
     is_onnx,
     sole_consumer,
-    static_shape,
 )
 
 _IMAGE_RANK = 4
@@ -57,14 +56,14 @@ def _write_integer_pad(node: ir.Node) -> bool:
     constant = mode is None or mode.as_string() == "constant"
     if constant and not _is_zero(input_of(node, 2)):
         return False
-    zero = before.inputs[2]
+    graph, zero = graph_of(node), before.inputs[2]
     pads, axes = input_of(node, 1), input_of(node, 3)
     attributes = [attribute for attribute in node.attributes.values() if isinstance(attribute, ir.Attr)]
     inputs = [before.inputs[0], pads, zero if constant else None, *([axes] if axes is not None else [])]
     pad = ir.Node("", "Pad", inputs, attributes, num_outputs=1, name=node.name)
-    ir.convenience.replace_nodes_and_values(
-        graph_of(node), behind, [behind, node], [pad], [behind.outputs[0]], [pad.outputs[0]]
-    )
+    ir.convenience.replace_nodes_and_values(graph, behind, [behind, node], [pad], [behind.outputs[0]], [pad.outputs[0]])
+    if not before.outputs[0].uses():
+        graph.remove(before, safe=True)
     return True
 
 
@@ -85,25 +84,25 @@ def write_pools_as_convolutions(graph: ir.Graph, weight_bits: int) -> int:
         graph: with shapes inferred.
         weight_bits: bits of a weight that may be used: 7 where pairs of products saturate.
     """
-    largest = 2 ** (weight_bits - 1) - 1
-    return sum(_write_pool(node, largest) for node in list(graph) if is_onnx(node, "AveragePool"))
+    one = 2 ** (weight_bits - 2)  # a power of two: the scale of a 2x2 window is exact, and ties stay ties
+    return sum(_write_pool(node, one) for node in list(graph) if is_onnx(node, "AveragePool"))
 
 
-def _write_pool(node: ir.Node, largest: int) -> bool:
+def _write_pool(node: ir.Node, one: int) -> bool:
     source = node.inputs[0]
     shape = None if source is None else source.shape
     if quantized_source(source) is None or sole_quantizer(node.outputs[0]) is None:
         return False
     if shape is None or len(shape) != _IMAGE_RANK:
         return False
-    channels, after = shape[1], static_shape(node.outputs[0])
+    channels, after = shape[1], node.outputs[0].shape
     kernel = tuple(node.attributes["kernel_shape"].as_ints())
-    whole = after is None or after[2:] == (1, 1)  # over the whole picture: no window to slide, nothing to gain
+    whole = after is not None and tuple(after)[2:] == (1, 1)  # one window over the whole picture: nothing to gain
     if not isinstance(channels, int) or whole or not _divides_by_kernel(node):
         return False
     graph = graph_of(node)
-    weight = np.full((channels, 1, *kernel), largest, np.int8)
-    scale: Array = np.asarray(1.0 / (largest * float(np.prod(kernel))), np.float32)
+    weight = np.full((channels, 1, *kernel), one, np.int8)
+    scale: Array = np.asarray(1.0 / (one * float(np.prod(kernel))), np.float32)
     parts = [(weight, "average"), (scale, "average_scale"), (np.asarray(0, np.int8), "average_zero")]
     stored = [add_constant(graph, name, array) for array, name in parts]
     read = ir.node("DequantizeLinear", stored, num_outputs=1)

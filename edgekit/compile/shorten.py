@@ -34,7 +34,7 @@ def shorten_names(model: ir.Model) -> None:
             node.name = ""
     for value in _in_order_of_use(graph):
         if str(value.name) not in ports:
-            value.name = next(fresh)
+            value.name, value.shape, value.type = next(fresh), None, None
 
 
 def short_name(number: int) -> str:
