@@ -88,6 +88,11 @@ class Artifact:
         """Sum of the sizes of the files."""
         return sum(record.size_bytes for record in self.files)
 
+    @property
+    def runtime(self) -> str:
+        """The runtime that opens it: compiled ones their own, any ONNX model ONNX Runtime."""
+        return "onnxruntime" if self.kind == "onnx" else self.kind
+
     def to_json(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_json` makes an equal artifact."""
         return {

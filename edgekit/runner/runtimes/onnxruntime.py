@@ -30,6 +30,8 @@ try:
 except ImportError as error:
     raise MissingExtra("the package 'onnxruntime' is not installed", hint="pip install onnxruntime") from error
 
+__all__ = ["PROVIDER", "OnnxRuntimeSession", "onnxruntime", "open_model", "save_optimised", "session_options"]
+
 PROVIDER = "CPUExecutionProvider"
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",

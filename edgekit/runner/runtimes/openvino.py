@@ -24,6 +24,8 @@ import numpy as np
 from edgekit.runner.faults import RuntimeFault, missing
 from edgekit.runner.runtimes.base import Array, Executed, Port, Session
 
+__all__ = ["OpenVinoSession", "core", "open_model", "openvino"]
+
 if "openvino_telemetry" not in sys.modules:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # makes `import openvino_telemetry` fail
 

@@ -140,7 +140,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         value |= (byte & 127) << shift
-        if byte < 128:  # noqa: PLR2004 - the top bit says that another group follows
+        if byte < 128:  # the top bit says that another group follows
             return value, position
     raise ValueError(f"a protobuf number at byte {position} has more than ten groups")
 

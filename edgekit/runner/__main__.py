@@ -1,0 +1,10 @@
+"""``python -m edgekit.runner``: a worker on stdin and stdout; see :mod:`edgekit.runner.worker`."""
+
+import faulthandler
+import sys
+
+from edgekit.runner.worker import keep_stdout, serve
+
+if __name__ == "__main__":
+    faulthandler.enable()  # a runtime that crashes says so on stderr
+    serve(sys.stdin, keep_stdout())
