@@ -26,7 +26,7 @@ from edgekit.errors import CompileError
 from edgekit.graph.edits import add_constant, constant_of, is_onnx
 from edgekit.graph.load import load_model, save_model
 from edgekit.profiles import Target
-from edgekit.runner.runtimes.openvino import openvino  # type: ignore[attr-defined]  # telemetry is off behind it
+from edgekit.runner.runtimes.openvino import openvino
 
 _HALF = ("fp16", "bf16")
 _WEIGHTED = (
