@@ -1,8 +1,9 @@
 """Rows of stored NumPy arrays, read one at a time: .npz, .npy, or a folder of .npy files.
 
 Rules: only the head of an array is read on opening, and it must fit the stored size, so an absurd shape is refused
-before memory is taken; objects (pickles) are refused; a compressed array is unpacked once, on first use, to a
-temporary file (small ones to memory), never beyond the size that its head says; a row costs one seek and one read.
+before memory is taken; objects (pickles) are refused; an uncompressed array is read where it lies, row by row; a
+compressed one is unpacked once, on first use, to a temporary file (small ones to memory), never beyond the size that
+its head says.
 
 >>> rows = open_arrays(Path("data.npz"))["eval_0"]  # doctest: +SKIP
 >>> rows.shape, rows[3].shape                       # doctest: +SKIP
@@ -11,6 +12,7 @@ temporary file (small ones to memory), never beyond the size that its head says;
 
 import math
 import shutil
+import struct
 import tempfile
 import weakref
 import zipfile
@@ -55,19 +57,18 @@ class Rows:
 
     Attributes:
         name: file and array, for messages.
-        shape: of the whole array; the first axis counts rows.
     """
 
     name: str
     _path: Path
-    _member: str | None
     _head: _Head
+    _member: str | None = None
+    _start: int = 0
     _stream: IO[bytes] | None = field(default=None, repr=False)
-    _start: int = field(default=0, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the whole array."""
+        """Shape of the whole array; the first axis counts rows."""
         return self._head.shape
 
     @property
@@ -82,7 +83,7 @@ class Rows:
         if not 0 <= index < len(self):
             raise IndexError(index)
         if self._stream is None:
-            self._stream, self._start = self._open()
+            self._stream = self._open()
             weakref.finalize(self, self._stream.close)
         row_bytes = self._head.data_bytes // len(self)
         self._stream.seek(self._start + index * row_bytes)
@@ -95,16 +96,18 @@ class Rows:
         """Return the whole array: for labels, which are small."""
         return np.stack([self[index] for index in range(len(self))]) if len(self) else np.empty(self.shape, self.dtype)
 
-    def _open(self) -> tuple[IO[bytes], int]:
-        """Return a stream that can seek, and where the first row starts in it."""
+    def _open(self) -> IO[bytes]:
+        """Return a stream that can seek, with the rows from ``_start`` on."""
         if self._member is None and not self._head.column_order:
-            return self._path.open("rb"), self._head.size_bytes
+            return self._path.open("rb")
         try:
             if self._member is None:
                 with self._path.open("rb") as stream:
-                    return _unpacked(stream, self._head, self.name), 0
+                    stream.seek(self._start - self._head.size_bytes)
+                    self._start = 0
+                    return _unpacked(stream, self._head, self.name)
             with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:
-                return _unpacked(stream, self._head, self.name), 0
+                return _unpacked(stream, self._head, self.name)
         except _DAMAGE as error:
             raise InputError(f"{self.name}: damaged: {error}", hint="save the file again") from error
         except OSError as error:
@@ -137,7 +140,7 @@ def _open_npy(path: Path) -> Rows:
     with path.open("rb") as stream:
         head = _read_head(stream, str(path))
     _check_size(head, path.stat().st_size, str(path))
-    return Rows(str(path), path, None, head)
+    return Rows(str(path), path, head, None, head.size_bytes)
 
 
 def _open_npz(path: Path) -> dict[str, Rows]:
@@ -151,10 +154,22 @@ def _open_npz(path: Path) -> dict[str, Rows]:
                 with archive.open(member) as stream:
                     head = _read_head(stream, name)
                 _check_size(head, member.file_size, name)
-                found[member.filename.removesuffix(".npy")] = Rows(name, path, member.filename, head)
+                packed = member.compress_type != zipfile.ZIP_STORED
+                start = 0 if packed else _start_of_member(path, member) + head.size_bytes
+                found[member.filename.removesuffix(".npy")] = Rows(
+                    name, path, head, member.filename if packed else None, start
+                )
     except _DAMAGE as error:
         raise InputError(f"{path}: no readable .npz: {error}", hint=_HINT) from error
     return found
+
+
+def _start_of_member(path: Path, member: zipfile.ZipInfo) -> int:
+    """Return where the bytes of an uncompressed member start: after its local head, whose last two parts vary."""
+    with path.open("rb") as stream:
+        stream.seek(member.header_offset)
+        name_bytes, extra_bytes = struct.unpack("<26xHH", stream.read(30))
+    return member.header_offset + 30 + int(name_bytes) + int(extra_bytes)
 
 
 def _read_head(stream: IO[bytes], name: str) -> _Head:
@@ -194,12 +209,20 @@ def _unpacked(stream: IO[bytes], head: _Head, name: str) -> IO[bytes]:
         raise InputError(f"{name}: {head.data_bytes} bytes are too many to unpack here", hint=hint)
     stream.read(head.size_bytes)
     unpacked = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - lives as long as the rows
-    if head.column_order:
-        flat = np.frombuffer(stream.read(head.data_bytes), head.dtype)
-        unpacked.write(np.ascontiguousarray(flat.reshape(head.shape, order="F")).tobytes())
-        return unpacked
-    left = head.data_bytes
-    while left and (block := stream.read(min(left, _BLOCK_BYTES))):
-        unpacked.write(block)
-        left -= len(block)
+    try:
+        if head.column_order:
+            flat = np.frombuffer(stream.read(head.data_bytes), head.dtype)
+            unpacked.write(np.ascontiguousarray(flat.reshape(head.shape, order="F")).tobytes())
+        else:
+            _copy(stream, unpacked, head.data_bytes)
+    except BaseException:
+        unpacked.close()
+        raise
     return unpacked
+
+
+def _copy(source: IO[bytes], destination: IO[bytes], size_bytes: int) -> None:
+    """Copy up to so many bytes, a block at a time."""
+    while size_bytes and (block := source.read(min(size_bytes, _BLOCK_BYTES))):
+        destination.write(block)
+        size_bytes -= len(block)
