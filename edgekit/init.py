@@ -136,7 +136,7 @@ def _drafted_card(model: Path, ports: list[ir.Value]) -> str:
     arrays = ", ".join(f"{_array(port)}=..." for port in ports)
     inputs = "\n".join(f"{_key(port)} = {json.dumps(_array(port))}    # {_port(port)}" for port in ports)
     pictures = "".join(map(_pictures, ports))
-    return f"""# Drafted by `edgekit init` from the inputs of {json.dumps(model.name)}: what stands in <> is yours to say.
+    return f"""# Drafted by `edgekit init` from the inputs of {json.dumps(model.name)}: what is in <> is yours to say.
 name = {json.dumps(model.stem, ensure_ascii=False)}
 task = "agreement"    # asks for no labels; with labels: image-classification, classification, segmentation, ...
 licence = "<whose the data is, and what it may be used for>"
