@@ -38,6 +38,9 @@ _WEIGHTED = (
 )
 _WITHOUT_BIAS = "/WithoutBiases"
 
+# The package's own refusals have no common parent but Exception.
+_REFUSALS = (RuntimeError, *(each for name, each in vars(openvino.frontend).items() if name.endswith("Failure")))
+
 
 def compile_model(model: Artifact, target: Target, folder: Path, *, threads: int) -> Artifact:  # noqa: ARG001
     """Compile a prepared float graph or a Q/DQ graph for OpenVINO.
@@ -94,7 +97,7 @@ def unfold_biases(graph: ir.Graph) -> None:
 def _convert(source: Path) -> Any:
     try:
         return openvino.convert_model(str(source))
-    except RuntimeError as error:
+    except _REFUSALS as error:
         lines = [line.strip() for line in str(error).splitlines()]
         said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
         hint = "OpenVINO does not read this operator: choose an ONNX Runtime target"
