@@ -114,7 +114,7 @@ def finish(sample: Array, how: Preprocessing, dtype: str) -> Array:
             array = array - _per_channel(how.mean, "mean", array, axes)
         if how.std != 1.0:
             array = array / _per_channel(how.std, "std", array, axes)
-    return cast(np.ascontiguousarray(array), dtype)
+    return cast(np.asarray(array, order="C"), dtype)  # ascontiguousarray would give a scalar an axis
 
 
 def cast(array: Array, dtype: str) -> Array:

@@ -18,6 +18,10 @@ def test_nothing_named_changes_nothing() -> None:
     assert finish(sample, Preprocessing(), "float32").tobytes() == sample.tobytes()
 
 
+def test_a_scalar_stays_a_scalar() -> None:
+    assert finish(np.array(2.0), Preprocessing(scale=2.0), "float32").shape == ()
+
+
 @pytest.mark.parametrize(
     ("layout", "shape"),
     [
