@@ -71,7 +71,8 @@ class P(Record):
 
     p50_ms: float
     p90_ms: float | None = None
-    p90_upper_99_ms: float | None = Field(None, description="99 % upper bound of the p90; budgets are judged by it")
+    p90_lower_99_ms: float | None = Field(None, description="99 % lower bound of the p90; above a budget: missed")
+    p90_upper_99_ms: float | None = Field(None, description="99 % upper bound of the p90; within a budget: held")
     samples: int | None = None
 
 

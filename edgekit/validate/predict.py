@@ -12,7 +12,7 @@ Every output gets one row a sample:
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -92,11 +92,11 @@ def _column(arrays: Sequence[Array]) -> Array:
     shape = tuple(max(array.shape[axis] for array in arrays) for axis in range(rank))
     column = np.full((len(arrays), *shape), _padding(arrays[0].dtype), arrays[0].dtype)
     for index, array in enumerate(arrays):
-        column[(index, *(slice(size) for size in array.shape))] = array
+        column[index][tuple(slice(size) for size in array.shape)] = array
     return column
 
 
-def _padding(dtype: np.dtype[np.generic]) -> object:
+def _padding(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return np.nan
-    return np.iinfo(dtype).min if dtype.kind == "i" else np.zeros((), dtype)[()]
+    return np.iinfo(dtype.name).min if dtype.kind == "i" else np.zeros((), dtype)[()]
