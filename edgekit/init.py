@@ -5,6 +5,7 @@ pooled, and a read-out by ridge regression on the shipped digits (about 96 % rig
 Nothing is overwritten: the folder must be new or empty, and it appears whole or not at all.
 """
 
+import errno
 import json
 import os
 import re
@@ -89,7 +90,9 @@ def _write(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> list[
             folder.mkdir(exist_ok=True)
             for name in files:
                 (Path(draft) / name).replace(folder / name)
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise  # the disk is at fault, not the user's words
         raise RecipeError(f"{folder}: cannot be written: {error.strerror}", hint=hint) from error
     return [folder / name for name in files]
 

@@ -74,10 +74,18 @@ class Bars:
         self._step = self._display.add_task(what, total=None)
 
 
+class DataConsole(Console):
+    """A console that leaves a reader who went away to the command, where rich would leave with 1: a missed budget."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich caught."""
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """The console for data."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPE_COLUMNS)
+    console = DataConsole(highlight=False)
+    return console if console.is_terminal else DataConsole(highlight=False, width=_PIPE_COLUMNS)
 
 
 def print_facts(schema: str, facts: Mapping[str, object], *, as_json: bool, quiet: bool) -> None:

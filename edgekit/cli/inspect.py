@@ -13,7 +13,9 @@ def command(*, model: str, as_json: bool, quiet: bool, verbose: bool) -> int:  #
     # Imports stand inside the verbs, so that --help imports nothing heavy.
     from edgekit.cli.console import print_facts  # noqa: PLC0415 - loads when called
     from edgekit.cli.words import file_from_word  # noqa: PLC0415 - loads when called
+
+    path = file_from_word(model)
     from edgekit.graph.describe import describe  # noqa: PLC0415 - loads when called
 
-    print_facts("edgekit.inspect/1", describe(file_from_word(model)), as_json=as_json, quiet=quiet)
+    print_facts("edgekit.inspect/1", describe(path), as_json=as_json, quiet=quiet)
     return 0
