@@ -55,7 +55,9 @@ class BoxLabels(Frozen):
 class FilesSource(Frozen):
     """What pictures and clips share: files in class folders, or a table that lists them."""
 
-    path: NotEmpty = Field(description="folder of class folders, or the folder that the table's paths are in")
+    path: NotEmpty = Field(
+        description="folder of class folders (classes take turns), or the folder that the table's paths are in"
+    )
     input: str = Field("", description="model input that gets the sample; the only one by default")
     labels: str = Field("", description="table (.csv, .tsv; .gz of either) with one row a sample")
     file: str = Field("file", description="the table's column with the path")

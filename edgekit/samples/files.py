@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -114,15 +115,19 @@ def _from_table(source: ImagesSource | AudioSource, path: Path) -> Listing:
 
 
 def _from_folder(source: ImagesSource | AudioSource, folder: Path, suffixes: Sequence[str]) -> Listing:
-    """List class folders (label = number of the folder), or a folder of files without labels."""
+    """List class folders (label = number of the folder), or a folder of files without labels.
+
+    Classes take turns, so that the first samples of a pool, and every share of it, hold all of them.
+    """
     try:
         folders = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
         numbers = numbers_below(folder, folders, source.classes)
-        found = [
-            each for parent in folders or [folder] for each in sorted(parent.iterdir()) if _is_sample(each, suffixes)
+        by_folder = [
+            [each for each in sorted(parent.iterdir()) if _is_sample(each, suffixes)] for parent in folders or [folder]
         ]
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    found = [each for turn in zip_longest(*by_folder) for each in turn if each is not None]
     files = tuple(each.relative_to(folder).as_posix() for each in found)
     labels = {"target": np.array([numbers[each.parent] for each in found], np.int64)} if folders else {}
     return Listing(files, labels)

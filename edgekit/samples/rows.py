@@ -82,19 +82,25 @@ class Rows:
     def __getitem__(self, index: int) -> Array:
         if not 0 <= index < len(self):
             raise IndexError(index)
+        return self._read(index, 1).reshape(self.shape[1:])  # an array even where a row is one number
+
+    def whole(self) -> Array:
+        """Return the whole array: for labels, which are small."""
+        return self._read(0, len(self)) if len(self) else np.empty(self.shape, self.dtype)
+
+    def _read(self, first: int, count: int) -> Array:
+        """Read ``count`` rows from ``first`` on, in native byte order."""
         if self._stream is None:
             self._stream = self._open()
             weakref.finalize(self, self._stream.close)
         row_bytes = self._head.data_bytes // len(self)
-        self._stream.seek(self._start + index * row_bytes)
-        data = self._stream.read(row_bytes)
-        if len(data) != row_bytes:
-            raise InputError(f"{self.name}: ends within row {index}", hint="save the file again")
-        return np.frombuffer(data, self._head.dtype).reshape(self.shape[1:]).astype(self.dtype)
-
-    def whole(self) -> Array:
-        """Return the whole array: for labels, which are small."""
-        return np.stack([self[index] for index in range(len(self))]) if len(self) else np.empty(self.shape, self.dtype)
+        self._stream.seek(self._start + first * row_bytes)
+        data = self._stream.read(count * row_bytes)
+        if len(data) != count * row_bytes:
+            raise InputError(
+                f"{self.name}: ends within row {first + len(data) // row_bytes}", hint="save the file again"
+            )
+        return np.frombuffer(data, self._head.dtype).reshape(count, *self.shape[1:]).astype(self.dtype)
 
     def _open(self) -> IO[bytes]:
         """Return a stream that can seek, with the rows from ``_start`` on."""

@@ -24,9 +24,10 @@ def save(folder: Path, name: str, value: int) -> None:
 
 @pytest.fixture
 def class_folders(tmp_path: Path) -> Path:
-    """pictures/cat (3), pictures/dog (3), and things that are no samples."""
-    for index in range(3):
+    """pictures/cat (4), pictures/dog (2), and things that are no samples."""
+    for index in range(2):
         save(tmp_path, f"dog/{index}.png", 100 + index)
+    for index in range(4):
         save(tmp_path, f"cat/{index}.PNG", index)
     (tmp_path / "pictures" / "cat" / "notes.txt").write_text("no picture")
     (tmp_path / "pictures" / "cat" / ".hidden.png").write_bytes(b"no picture")
@@ -49,15 +50,22 @@ def table(tmp_path: Path) -> Path:
 def test_class_folders_give_pictures_with_the_folders_number(open_card: Open) -> None:
     samples = open_card(CLASSES, PORT, task="image-classification", calibration={"count": 1})
     values = [int(feeds["image"][0, 0, 0, 0]) for feeds in samples.evaluation]
-    assert values == [1, 2, 100, 101, 102]
-    assert samples.evaluation.labels["target"].tolist() == [0, 0, 1, 1, 1]
-    assert samples.evaluation.name(4).endswith("pictures/dog/2.png")
+    assert values == [100, 1, 101, 2, 3]
+    assert samples.evaluation.labels["target"].tolist() == [1, 0, 1, 0, 0]
+    assert samples.evaluation.name(4).endswith("pictures/cat/3.PNG")
+
+
+@pytest.mark.usefixtures("class_folders")
+def test_classes_take_turns_so_that_every_share_holds_all(open_card: Open) -> None:
+    samples = open_card(CLASSES, PORT, calibration={"share": [0.0, 0.34]}, evaluation={"share": [0.34, 1.0]})
+    assert samples.calibration.labels["target"].tolist() == [0, 1]
+    assert samples.evaluation.labels["target"].tolist() == [0, 1, 0, 0]
 
 
 @pytest.mark.usefixtures("class_folders")
 def test_classes_may_have_an_order_of_their_own(open_card: Open) -> None:
     samples = open_card({**CLASSES, "classes": ["dog", "cat"]}, PORT, calibration={"count": 1})
-    assert samples.evaluation.labels["target"].tolist() == [1, 1, 0, 0, 0]
+    assert samples.evaluation.labels["target"].tolist() == [0, 1, 0, 1, 1]
 
 
 @pytest.mark.usefixtures("table")
