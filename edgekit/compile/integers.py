@@ -6,7 +6,12 @@ Q -> DQ -> AveragePool -> Q -> DQ
     becomes a depthwise Conv with the weight 1 / (kernel height x kernel width): the same sum, the same rounding,
     and 227 us less 150 on 44x44x48, since QLinearAveragePool of ONNX Runtime 1.32 is not vectorised across windows.
 
-Both keep the numbers; the second may differ by one step where a sum lies between two integers.
+Q -> DQ -> MatMul -> Add of a constant
+    gets the constant as int32 behind DequantizeLinear, as Gemms have it: ONNX Runtime makes a Gemm of the two, and
+    one with a float bias and a float result is left in float.
+
+All keep the numbers; an average may differ by one step where a sum lies between two integers, an added constant by
+half a step of the product of both scales.
 """
 
 import numpy as np
@@ -22,7 +27,8 @@ from edgekit.graph.edits import (
     sole_consumer,
 )
 
-_IMAGE_RANK = 4
+_IMAGE_RANK, _MATRIX_RANK = 4, 2
+_BIAS_LIMIT = 2**30  # half of int32: sums with products must not wrap
 
 
 def quantized_source(value: ir.Value | None) -> ir.Node | None:
@@ -117,6 +123,38 @@ def _write_pool(node: ir.Node, one: int) -> bool:
     ir.convenience.replace_nodes_and_values(
         graph, node, [node], [read, convolution], [node.outputs[0]], [convolution.outputs[0]]
     )
+    return True
+
+
+def write_integer_biases(graph: ir.Graph) -> int:
+    """Store what is added to integer MatMuls as int32; return how many there were."""
+    return sum(_write_bias(node) for node in list(graph) if is_onnx(node, "MatMul"))
+
+
+def _write_bias(node: ir.Node) -> bool:
+    read, follower = quantized_source(node.inputs[0]), sole_consumer(node.outputs[0])
+    weight = None if node.inputs[1] is None else node.inputs[1].producer()
+    if read is None or weight is None or not is_onnx(weight, "DequantizeLinear") or not is_onnx(follower, "Add"):
+        return False
+    stored, scales = constant_of(weight.inputs[0]), constant_of(weight.inputs[1])
+    index = 1 if follower is not None and follower.inputs[0] is node.outputs[0] else 0
+    added = None if follower is None else constant_of(follower.inputs[index])
+    input_scale = constant_of(read.inputs[1])
+    if stored is None or scales is None or added is None or input_scale is None or stored.ndim != _MATRIX_RANK:
+        return False
+    scale = (scales * np.float32(input_scale.item())).astype(np.float32)
+    steps = np.rint(added.astype(np.float64).ravel() / scale)
+    if added.size != stored.shape[1] or added.shape[-1:] != (added.size,) or np.abs(steps).max() >= _BIAS_LIMIT:
+        return False
+    graph = graph_of(node)
+    parts = [steps.astype(np.int32), scale, np.zeros(scale.shape, np.int32)]
+    held = [
+        add_constant(graph, name, array) for name, array in zip(("bias", "bias_scale", "bias_zero"), parts, strict=True)
+    ]
+    bias = ir.node("DequantizeLinear", held, {"axis": 0} if scale.ndim else {}, num_outputs=1)
+    graph.insert_before(node, bias)
+    if follower is not None:
+        follower.replace_input_with(index, bias.outputs[0])
     return True
 
 

@@ -19,7 +19,7 @@ import onnx
 import onnx_ir as ir
 
 from edgekit.artifact import Artifact
-from edgekit.compile.integers import write_integer_pads, write_pools_as_convolutions
+from edgekit.compile.integers import write_integer_biases, write_integer_pads, write_pools_as_convolutions
 from edgekit.compile.lanes import widen_channels
 from edgekit.compile.shorten import shorten_names
 from edgekit.errors import CompileError, RuntimeFault
@@ -72,6 +72,7 @@ def write_for_kernels(model: ir.Model, target: Target) -> None:
     """Rewrite a Q/DQ graph, without a change of its numbers, as the integer kernels take it."""
     infer_shapes(model)
     write_integer_pads(model.graph)
+    write_integer_biases(model.graph)
     write_pools_as_convolutions(model.graph, target.scheme.weight_bits if target.scheme else 8)
     if target.lanes is not None:
         widen_channels(model.graph, target.lanes)

@@ -6,6 +6,7 @@ The names of inputs and outputs stay, and those of the nodes that multiply by we
 from itertools import count
 
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedOpsetsPass
 
 from edgekit.graph.edits import is_onnx
 
@@ -14,9 +15,10 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def shorten_names(model: ir.Model) -> None:
-    """Rename the inner values and constants of the main graph, drop unread constants, inner types and all prose."""
+    """Rename the inner values and constants of the main graph; drop unread constants and opsets, inner types, prose."""
     graph = model.graph
     _drop_prose(model)
+    RemoveUnusedOpsetsPass()(model)
     ports = {str(value.name) for value in (*graph.inputs, *graph.outputs)}
     inner = {name for body in model.graphs() if body is not graph for name in _names(body)}
     taken = ports | inner

@@ -2,7 +2,7 @@
 
 A *space* is a set of values joined by operators that work on each channel alone (Relu, MaxPool, pairs, depthwise
 convolutions, an Add of two of them). Dense integer convolutions stand at its borders. A space is *blocked* where
-anything else sees its channels: a graph port, Concat, Reshape, a float convolution.
+anything else sees its channels: a graph port, Concat, Reshape, a float convolution, the body of an If.
 """
 
 from dataclasses import dataclass, field
@@ -58,6 +58,9 @@ def find_spaces(graph: ir.Graph) -> list[Space]:
         map_.space_of(value).blocked = True
     for node in graph:
         map_.consider(node)
+    for value in list(map_.spaces):
+        if any(use.node.graph is not graph for use in value.uses()):  # a body of control flow reads it
+            map_.space_of(value).blocked = True
     return list(dict.fromkeys(map_.spaces.values()))
 
 

@@ -7,10 +7,17 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgekit.compile.integers import quantized_source, sole_quantizer, write_integer_pads, write_pools_as_convolutions
+from edgekit.compile.integers import (
+    quantized_source,
+    sole_quantizer,
+    write_integer_biases,
+    write_integer_pads,
+    write_pools_as_convolutions,
+)
 from edgekit.graph.load import load_model
 from edgekit.graph.passes.shapes import infer_shapes
 from edgekit.graph.save import model_bytes
+from edgekit.runner.runtimes.base import open_session
 from edgekit.runner.runtimes.onnxruntime import onnxruntime
 
 Feeds = dict[str, np.ndarray]
@@ -161,3 +168,57 @@ def test_pairs_are_found_by_their_grid_and_their_only_reader(
     assert quantized_source(None) is None
     assert sole_quantizer(model.graph.inputs[0]) is quantize
     assert sole_quantizer(relu.outputs[0]) is None
+
+
+def product(g: Any, *, rows: tuple[int, ...] = (1, 5), bias: np.ndarray, axis: int | None = 1) -> onnx.ModelProto:
+    """MatMul with an integer weight, and a constant added to it, the result in float."""
+    data = g.pair(g.input(*rows, 8))
+    return g.model(g.op("Add", g.op("MatMul", data, g.weight((8, 6), axis=axis), name="product"), g.constant(bias)))
+
+
+@pytest.mark.parametrize("axis", [1, None])
+@pytest.mark.parametrize("rows", [(3,), (1, 5)])
+def test_what_is_added_to_an_integer_product_becomes_int32_and_the_product_runs_on_integers(
+    sketch: Callable[..., Any],
+    save: Callable[..., Path],
+    tmp_path: Path,
+    rows: tuple[int, ...],
+    axis: int | None,
+) -> None:
+    source = product(sketch(), rows=rows, bias=np.linspace(-1, 1, 6, dtype=np.float32), axis=axis)
+    model = loaded(save(source))
+    feeds = {"input": np.random.default_rng(1).uniform(-6, 6, (*rows, 8)).astype(np.float32)}
+
+    assert write_integer_biases(model.graph) == 1
+
+    written = tmp_path / "written.onnx"
+    written.write_bytes(model_bytes(model))
+    assert "QGemm" in {each.kind for each in open_session("onnxruntime", written).executed()}
+    assert "QGemm" not in {each.kind for each in open_session("onnxruntime", save(source)).executed()}
+    assert np.abs(run(model, feeds) - run(source, feeds)).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [
+        np.full(6, 1e9, np.float32),  # more steps than int32 holds
+        np.zeros((5, 6), np.float32),  # another number in each row
+        np.zeros(1, np.float32),
+    ],
+)
+def test_what_no_integer_bias_can_say_stays(
+    sketch: Callable[..., Any], save: Callable[..., Path], bias: np.ndarray
+) -> None:
+    model = loaded(save(product(sketch(), bias=bias)))
+
+    assert write_integer_biases(model.graph) == 0
+
+
+def test_a_product_of_floats_or_with_two_readers_stays(sketch: Callable[..., Any], save: Callable[..., Path]) -> None:
+    g = sketch()
+    value, bias = g.input(1, 5, 8), g.constant(np.zeros(6, np.float32))
+    floats = g.op("Add", g.op("MatMul", value, g.weight((8, 6), axis=1)), bias)
+    shared = g.op("MatMul", g.pair(value), g.weight((8, 6), axis=1))
+    model = loaded(save(g.model(floats, g.op("Add", shared, bias), g.op("Tanh", shared))))
+
+    assert write_integer_biases(model.graph) == 0

@@ -59,6 +59,7 @@ def test_unread_constants_and_prose_go(sketch: Callable[..., Any], save: Callabl
     source = g.model(g.op("Relu", g.input(1, 3)))
     source.doc_string = "made on a machine whose path stands here"
     source.metadata_props.add(key="author", value="somebody")
+    source.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
     source.graph.node[0].doc_string = "a stack trace"
     proto = shortened(save(source))
 
@@ -67,6 +68,7 @@ def test_unread_constants_and_prose_go(sketch: Callable[..., Any], save: Callabl
     assert not proto.metadata_props
     assert not proto.graph.node[0].doc_string
     assert proto.producer_name == "edgekit"
+    assert [opset.domain for opset in proto.opset_import] == [""]
 
 
 def test_a_port_that_is_called_like_a_short_name_is_not_shadowed(

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+from onnx import TensorProto, helper
 
 from edgekit.compile.spaces import channels_of, find_spaces, integer_weight_shape, is_dense, is_depthwise
 from edgekit.graph.load import load_model
@@ -92,3 +93,19 @@ def test_channels_are_the_second_axis_of_a_picture(sketch: Callable[..., Any], s
     assert channels_of(graph.inputs[0]) == 4
     assert channels_of(node(graph, "end_0").inputs[0]) is None
     assert channels_of(None) is None
+
+
+def test_what_a_body_of_control_flow_reads_is_blocked(save: Callable[..., Path], sketch: Callable[..., Any]) -> None:
+    g = sketch()
+    inner = g.block(g.pair(g.input(1, 4, 8, 8)), 4, 6, name="inner")
+    last = g.block(inner, 6, 8, name="last")
+    branches = {}
+    for kind in ("Neg", "Abs"):
+        result = helper.make_tensor_value_info(f"{kind}_result", TensorProto.FLOAT, None)
+        node = helper.make_node(kind, [inner], [f"{kind}_result"])
+        branches[kind] = helper.make_graph([node], kind, [], [result])
+    g.inputs.append(helper.make_tensor_value_info("flag", TensorProto.BOOL, []))
+    chosen = g.op("If", "flag", then_branch=branches["Neg"], else_branch=branches["Abs"])
+    graph = graph_of(save(g.model(last, chosen)))
+
+    assert all(space.blocked for space in find_spaces(graph) for maker in space.makers if maker.name == "inner")
