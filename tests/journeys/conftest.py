@@ -1,0 +1,80 @@
+"""A small project that builds: what each journey starts from, and what a case breaks one part of."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+CARD = """name = "squares"
+task = "image-classification"
+licence = "CC0-1.0"
+
+[source]
+kind = "arrays"
+path = "squares.npz"
+[source.inputs]
+image = "images"
+[source.labels]
+target = "labels"
+
+[calibration]
+share = [0.0, 0.5]
+[evaluation]
+share = [0.5, 1.0]
+"""
+RECIPE = """model = "model.onnx"
+targets = ["onnxruntime-x86"]
+data = "card.toml"
+"""
+SAMPLES = 40
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with model.onnx, squares.npz, card.toml and recipe.toml."""
+    monkeypatch.chdir(tmp_path)
+    onnx.save(squares_model(), tmp_path / "model.onnx")
+    np.savez(tmp_path / "squares.npz", **squares())
+    (tmp_path / "card.toml").write_text(CARD)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def squares() -> dict[str, np.ndarray]:
+    """Noise with a bright quarter, which is the label: float32 (samples, 1, 8, 8) and int64 (samples,)."""
+    draw = np.random.default_rng(7)
+    images = draw.normal(0, 0.1, (SAMPLES, 1, 8, 8)).astype(np.float32)
+    labels = draw.integers(0, 4, SAMPLES)
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 1
+    return {"images": images, "labels": labels}
+
+
+def squares_model() -> onnx.ModelProto:
+    """A convolution, a ReLU and a linear layer that weighs the quarters."""
+    draw = np.random.default_rng(3)
+    quarters = np.kron(np.arange(4).reshape(2, 2), np.ones((4, 4))).astype(int).ravel()
+    readout = np.tile(np.eye(4)[quarters], (4, 1)) + draw.normal(0, 0.01, (4 * 64, 4))
+    weights = {
+        "kernels": np.ones((4, 1, 3, 3)) / 9 + draw.normal(0, 0.01, (4, 1, 3, 3)),
+        "kernel_bias": draw.normal(0, 0.01, 4),
+        "readout": readout,
+        "readout_bias": np.zeros(4),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "kernels", "kernel_bias"], ["blurred"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["blurred"], ["bright"], "relu"),
+        helper.make_node("Flatten", ["bright"], ["row"], "flatten"),
+        helper.make_node("Gemm", ["row", "readout", "readout_bias"], ["logits"], "gemm"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "squares",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
