@@ -142,9 +142,11 @@ def _write_bias(node: ir.Node) -> bool:
     input_scale = constant_of(read.inputs[1])
     if stored is None or scales is None or added is None or input_scale is None or stored.ndim != _MATRIX_RANK:
         return False
+    if added.size != stored.shape[1] or added.shape[-1:] != (added.size,):
+        return False  # not one number for each column
     scale = (scales * np.float32(input_scale.item())).astype(np.float32)
     steps = np.rint(added.astype(np.float64).ravel() / scale)
-    if added.size != stored.shape[1] or added.shape[-1:] != (added.size,) or np.abs(steps).max() >= _BIAS_LIMIT:
+    if np.abs(steps).max() >= _BIAS_LIMIT:
         return False
     graph = graph_of(node)
     parts = [steps.astype(np.int32), scale, np.zeros(scale.shape, np.int32)]
