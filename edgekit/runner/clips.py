@@ -15,7 +15,7 @@ from edgekit.runner.preprocess import Array, Preprocessing
 
 SUFFIXES = (".flac", ".wav")
 
-_SECONDS_MAX = 3600
+_SAMPLES_MAX = 1 << 26  # 23 minutes at 48 kHz; 512 MiB
 
 
 def audio_from_file(path: Path, how: Preprocessing) -> Array:
@@ -62,7 +62,10 @@ def _frames_to_read(how: Preprocessing, rate: int, channels: int, frames: int) -
         raise InputError(f"{channels} channels, one is needed", hint="mix the clips down to one channel")
     if frames == 0:
         raise InputError("no samples in it")
-    return min(frames, round((how.seconds or _SECONDS_MAX) * rate))
+    wanted = frames if how.seconds is None else round(how.seconds * rate)
+    if wanted > _SAMPLES_MAX:
+        raise InputError(f"a clip of {wanted} samples is too long", hint="cut it with seconds")
+    return min(frames, wanted)
 
 
 def _read_wav(path: Path, how: Preprocessing) -> Array:

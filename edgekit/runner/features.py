@@ -14,7 +14,7 @@ from edgekit.runner.faults import InputError
 from edgekit.runner.preprocess import Array, AudioFeatures
 
 _FULL_SCALE = 32768.0
-_FRAMES_MAX = 1 << 22
+_POINTS_MAX = 1 << 25
 
 
 def features_from_clip(clip: Array, how: AudioFeatures, sample_rate: int) -> Array:
@@ -38,7 +38,7 @@ def features_from_clip(clip: Array, how: AudioFeatures, sample_rate: int) -> Arr
             f"a hop of {hop} (at least 1), high_hz = {how.high_hz:g} (at most {sample_rate / 2:g})"
         )
     starts = np.arange(0, len(clip) - window + 1, hop)
-    if not 0 < len(starts) * how.fft <= _FRAMES_MAX * 16:
+    if not 0 < len(starts) * how.fft <= _POINTS_MAX:
         raise InputError(f"a clip of {len(clip)} samples gives {len(starts)} windows of {window}")
     frames = _normalise(clip, how.normalise)[starts[:, None] + np.arange(window)] * _hann(window)
     spectrum = np.abs(np.fft.rfft(frames, how.fft))

@@ -54,11 +54,13 @@ class FilesPool:
     def digest(self, index: int) -> bytes:
         """Digest the file's bytes."""
         path = self._folder / self._files[index]
+        hint = "correct the table of files, or source.path"
         try:
+            if not path.is_file():  # a pipe would never end
+                raise InputError(f"{path}: no such file", hint=hint)
             return hashlib.sha256(digest_file(path).encode()).digest()
         except OSError as error:
-            told = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
-            raise InputError(f"{path}: {told}", hint="correct the table of files, or source.path") from error
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
 
     def read(self, index: int, part: int) -> dict[str, Array]:  # noqa: ARG002 - a file has one part
         """Decode one file."""

@@ -129,7 +129,7 @@ def open_arrays(path: Path) -> dict[str, Rows]:
     try:
         if path.is_dir():
             found = {each.stem: _open_npy(each) for each in sorted(path.glob("*.npy"))}
-        elif not path.exists():
+        elif not path.is_file():  # a pipe would never end
             raise InputError(f"{path}: no such file", hint=_HINT)
         elif path.suffix.lower() == ".npy":
             found = {path.stem: _open_npy(path)}

@@ -77,10 +77,10 @@ def read_table(path: Path) -> Table:
 
 def _read_text(path: Path, packed: bool) -> str:
     try:
+        if not path.is_file():  # a pipe would never end
+            raise InputError(f"{path}: no such file", hint=_HINT)
         with path.open("rb") as stream:
             data = (gzip.GzipFile(fileobj=stream) if packed else stream).read(_LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file", hint=_HINT) from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {error}", hint=_HINT) from error
     if len(data) > _LIMIT_BYTES:

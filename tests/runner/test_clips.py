@@ -147,3 +147,9 @@ def test_features_of_a_clip_that_is_too_short_name_the_file(tmp_path: Path) -> N
     path = write_wav(tmp_path / "a.wav")
     with pytest.raises(InputError, match=f"{path}: a clip of 6 samples gives 0 windows"):
         audio_from_file(path, Preprocessing(sample_rate=8000, features=AudioFeatures("mfcc")))
+
+
+def test_a_clip_too_long_for_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav")
+    with pytest.raises(InputError, match=f"{path}: a clip of 80000000 samples is too long"):
+        clip_from_file(path, Preprocessing(sample_rate=8000, seconds=10_000))

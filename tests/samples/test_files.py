@@ -1,3 +1,4 @@
+import os
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,13 @@ def test_an_empty_folder_says_which_files_count(tmp_path: Path, open_card: Open)
 
 def test_a_listed_picture_that_is_missing_is_named_before_any_work(table: Path, open_card: Open) -> None:
     (table / "pictures" / "3.png").unlink()
+    with pytest.raises(InputError, match=r"pictures/3\.png: no such file"):
+        open_card(TABLE, PORT)
+
+
+def test_a_listed_pipe_is_no_picture(table: Path, open_card: Open) -> None:
+    (table / "pictures" / "3.png").unlink()
+    os.mkfifo(table / "pictures" / "3.png")
     with pytest.raises(InputError, match=r"pictures/3\.png: no such file"):
         open_card(TABLE, PORT)
 
