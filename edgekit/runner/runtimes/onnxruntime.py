@@ -130,8 +130,9 @@ class OnnxRuntimeSession(Session):
     def executed(self) -> list[Executed]:
         """Return the operators of the optimised graph.
 
-        ``name`` is ONNX Runtime's: a fused operator keeps the name of the operator it grew from (``QLinearConv`` the
-        name of its Conv); a float convolution in blocked layout is called ``<its output>_nchwc``.
+        ``name`` is ONNX Runtime's: a fused operator keeps the name of the operator it grew from, sometimes with a
+        suffix (``QLinearConv`` of ``conv1``: ``conv1`` or ``conv1_token_7``); a float convolution in blocked layout is
+        called ``<its output>_nchwc``.
         """
         with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
             optimised = Path(folder, "optimised.onnx")
