@@ -1,11 +1,16 @@
 """A small project that builds: what each journey starts from, and what a case breaks one part of."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.cli.main import main
 
 CARD = """name = "squares"
 task = "image-classification"
@@ -31,15 +36,82 @@ data = "card.toml"
 SAMPLES = 40
 
 
+BUILD = ("build", "recipe.toml", "-o", "out")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with model.onnx, squares.npz, card.toml and recipe.toml, and the ways to break one of them."""
+
+    folder: Path
+
+    def write(self, name: str, data: bytes | str) -> None:
+        """Make or replace a file."""
+        (self.folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+    def swap(self, name: str, old: str, new: str) -> None:
+        """Replace words of a file that are in it."""
+        text = (self.folder / name).read_text()
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+    def add(self, name: str, text: str) -> None:
+        """Write at the end of a file."""
+        self.write(name, (self.folder / name).read_text() + text)
+
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        (self.folder / name).unlink()
+
+    def arrays(self, **changed: Any) -> None:
+        """Replace arrays of squares.npz: by an array, or by a function of the old one."""
+        with np.load(self.folder / "squares.npz") as old:
+            kept = dict(old)
+        for name, new in changed.items():
+            kept[name] = new(kept[name]) if callable(new) else new
+        np.savez(self.folder / "squares.npz", **kept)
+
+    def model(self, change: Callable[[onnx.ModelProto], object]) -> None:
+        """Change the model's protobuf."""
+        proto = onnx.load(self.folder / "model.onnx")
+        change(proto)
+        self.write("model.onnx", proto.SerializeToString())
+
+    def files(self) -> dict[str, bytes]:
+        """Every file and what is in it."""
+        found = (each for each in self.folder.rglob("*") if each.is_file())
+        return {str(each.relative_to(self.folder)): each.read_bytes() for each in found}
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with model.onnx, squares.npz, card.toml and recipe.toml."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that builds, as the working directory."""
     monkeypatch.chdir(tmp_path)
     onnx.save(squares_model(), tmp_path / "model.onnx")
     np.savez(tmp_path / "squares.npz", **squares())
     (tmp_path / "card.toml").write_text(CARD)
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    return tmp_path
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def refused(project: Project, capfd: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Break the project, type the words, and check that they are refused as every mistake is."""
+
+    def check(breaks: Callable[[Project], object], says: tuple[str, ...], words: tuple[str, ...] = BUILD) -> None:
+        breaks(project)
+        before = project.files()
+        code = main(words)
+        said = capfd.readouterr()
+        lines = said.err.splitlines()
+        assert code == 2, said.err
+        assert [line.partition(": ")[0] for line in lines] == ["error"] * (len(lines) - 1) + ["hint"], said.err
+        assert len(lines[-1]) > len("hint: "), said.err
+        assert [words for words in says if words not in "\n".join(lines[:-1])] == [], said.err
+        assert said.out == ""
+        assert project.files() == before
+
+    return check
 
 
 def squares() -> dict[str, np.ndarray]:
