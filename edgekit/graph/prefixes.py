@@ -51,5 +51,5 @@ def _pool_spans(graph: ir.Graph, order: dict[ir.Node, int]) -> list[tuple[int, i
         behind = min((first.get(value, len(order)) for value in node.outputs), default=len(order))
         for value in (each for each in node.inputs if each is not None):
             first[value] = min(first.get(value, len(order)), order.get(node, behind))
-    pools = [node for node in graph if is_onnx(node, "MaxPool") and node.inputs[0] is not None]
-    return [(last.get(pool.inputs[0], -1), first.get(pool.outputs[0], len(order))) for pool in pools]  # type: ignore[arg-type]
+    pools = [(node.inputs[0], node.outputs[0]) for node in graph if is_onnx(node, "MaxPool")]
+    return [(last.get(taken, -1), first.get(given, len(order))) for taken, given in pools if taken is not None]
