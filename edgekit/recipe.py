@@ -7,10 +7,11 @@ A recipe is said in words (:class:`RecipeWords`: a TOML file, or the command lin
 :mod:`edgekit.resolving` turns into a :class:`Recipe`.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import ConfigDict, Field
 
@@ -133,3 +134,39 @@ class Recipe:
     def name(self) -> str:
         """What the build is called: the stem of the model's file, or the factory's name."""
         return self.model.stem if isinstance(self.model, Path) else self.model.partition(":")[2]
+
+
+def toml_from_recipe(recipe: Recipe) -> str:
+    """Write a resolved recipe as TOML that builds the same from any folder: files by their absolute paths.
+
+    A default drop stays unsaid, so that it is a default again.
+    """
+    words = recipe.words
+    targets = [recipe.profiles[f"targets/{word}"] for word in dict.fromkeys(words.targets)]
+    lines = [
+        f"model = {_toml(str(recipe.model.absolute()) if isinstance(recipe.model, Path) else recipe.model)}",
+        *([f"weights = {_toml(str(recipe.weights.absolute()))}"] if recipe.weights else []),
+        f"targets = {_toml([str(path.absolute()) for path in targets])}",
+        f"data = {_toml(str(recipe.profiles[f'calibration/{words.data}'].absolute()))}",
+        *(f"{key} = {_toml(getattr(recipe, key))}" for key in ("device", "threads", "seed")),
+    ]
+    for step in words.step:
+        lines += ["", "[[step]]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in step.model_dump().items())]
+    budget = words.budget.model_dump(exclude_none=True)
+    lines += ["", "[budget]", *(f"{key} = {_toml(value)}" for key, value in budget.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _toml(key)
+
+
+def _toml(value: Any) -> str:
+    """Write a value that came from TOML as TOML; JSON's strings, numbers and booleans are written alike."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml_key(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, default=str, ensure_ascii=False).replace("\x7f", "\\u007F")
