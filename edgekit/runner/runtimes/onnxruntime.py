@@ -40,7 +40,7 @@ LEVELS = {
     "layout": "ORT_ENABLE_LAYOUT",
     "all": "ORT_ENABLE_ALL",
 }
-_ERRORS_ONLY = 3  # log severity: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
+_FATAL_ONLY = 4  # log severity: 0 verbose to 4 fatal; every error is raised as well, so nobody needs it twice
 _NUMPY_NAMES = {"float": "float32", "double": "float64", "string": "object"}
 
 # The package raises about fifteen classes without a common parent, and RuntimeError where it has no class.
@@ -72,7 +72,7 @@ def session_options(threads: int, options: Mapping[str, str]) -> Any:
         RuntimeFault: an option is neither reserved nor a session configuration entry.
     """
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = _ERRORS_ONLY
+    settings.log_severity_level = _FATAL_ONLY
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     for key, value in options.items():

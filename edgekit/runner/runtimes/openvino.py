@@ -10,6 +10,8 @@ Rules that hold for every session opened here:
 * An option is a property of the plugin (``INFERENCE_PRECISION_HINT: bf16``) or the reserved key ``device`` (default
   ``CPU``). Options beat the rules above.
 * One request is reused; outputs are copies, so that they outlive the next inference.
+* It is started and waited for: ``InferRequest.infer`` of 2026.4.1 swallows what goes wrong inside and gives empty or
+  stale outputs (seen with shapes that do not fit each other); ``wait`` raises it. Feeds are lent, not copied.
 """
 
 import sys
@@ -88,7 +90,8 @@ class OpenVinoSession(Session):
     def _infer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         by_index = {index: feeds[port.name] for index, port in enumerate(self.inputs)}
         with _in_words(f"OpenVINO cannot run {self._path.name}"):
-            self._request.infer(by_index)
+            self._request.start_async(by_index, share_inputs=True)
+            self._request.wait()
             return {
                 port.name: np.array(self._request.get_output_tensor(index).data)
                 for index, port in enumerate(self.outputs)

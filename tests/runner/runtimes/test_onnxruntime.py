@@ -77,8 +77,8 @@ def test_session_entries_reach_the_runtime() -> None:
     assert (settings.intra_op_num_threads, settings.inter_op_num_threads) == (2, 1)
 
 
-def test_only_errors_are_logged() -> None:
-    assert adapter.session_options(1, {}).log_severity_level == 3
+def test_errors_are_raised_and_not_logged_too() -> None:
+    assert adapter.session_options(1, {}).log_severity_level == 4
 
 
 def test_the_optimised_graph_is_saved_with_large_weights_beside_it(chain: Path, tmp_path: Path) -> None:
