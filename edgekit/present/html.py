@@ -17,6 +17,7 @@ from edgekit.present.target_html import target_section
 from edgekit.report import Report
 
 GLYPHS = {"pass": "\N{CHECK MARK}", "fail": "\N{MULTIPLICATION X}", "inconclusive": "?"}
+_FACTS_CHARACTERS = 300
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -45,7 +46,7 @@ def html_from_report(report: Report) -> str:
 <h2>Inputs</h2>
 {_facts(dict(_inputs(report)))}
 <h2>Surroundings</h2>
-{_facts(dict(_flat(report.surroundings)))}
+{_facts({name.replace("_", " "): text for name, text in _flat(report.surroundings)})}
 <footer>Made by {escape(report.tool)} from <code>report.json</code> ({escape(report.format)}).</footer>
 </main>
 </body>
@@ -96,7 +97,8 @@ def _steps(report: Report) -> str:
 
 def _step_facts(facts: dict[str, JsonValue], *, reused: bool) -> str:
     said = [f"{name.replace('_', ' ')} {value}" for name, value in _flat(facts)]
-    return "; ".join([*(["taken from an earlier build"] if reused else []), *said])
+    text = "; ".join([*(["taken from an earlier build"] if reused else []), *said])
+    return text if len(text) <= _FACTS_CHARACTERS else text[:_FACTS_CHARACTERS] + "... (the whole is in report.json)"
 
 
 def _inputs(report: Report) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,7 @@ def target_section(report: Report, target: TargetReport) -> str:
         f'{checks}<div class="charts">{_size(report, target)}{_accuracy(report, target)}{_latency(target)}'
         f"{_other(target)}</div>"
         + (f'<ul class="reasons small">{reasons}</ul>' if reasons else "")
+        + _files(target)
         + "".join(_tables(target))
         + "</section>"
     )
@@ -162,6 +163,14 @@ def _pair(rows: Sequence[tuple[str, float, str]]) -> str:
         f'<div class="row"><span>{name}</span>{bar(value / longest, kind, f"{name}: {text}")}<span>{text}</span></div>'
         for (name, value, text), kind in zip(rows, kinds, strict=True)
     )
+
+
+def _files(target: TargetReport) -> str:
+    """Where the artifact lies; the digests stand in report.json."""
+    if target.artifact is None:
+        return ""
+    shown = ", ".join(f"<code>{escape(each.path)}</code> {size(each.size_bytes)}" for each in target.artifact.files)
+    return f'<p class="files small soft">{shown}</p>'
 
 
 def _nothing(name: str, why: str) -> str:

@@ -115,8 +115,18 @@ def test_remedies_alternatives_steps_and_surroundings_are_all_there(page: Page) 
         "packages numpy 2.4.6",
         "2 calibration samples equal to an evaluation sample",
         "targets/onnxruntime-x86",
+        "artifacts/openvino-cpu/resnet20.bin 272.5 KiB",
+        "load 1min 0.24",
     ):
         assert words in page.text
+
+
+def test_what_a_step_says_is_cut_to_what_a_table_holds(golden: Report) -> None:
+    step = golden.steps[0].model_copy(update={"facts": {"layers": [f"layer{number}" for number in range(500)]}})
+    text = Page(html_from_report(golden.model_copy(update={"steps": (step,)}))).text
+    assert "layer30" in text
+    assert "layer400" not in text
+    assert "... (the whole is in report.json)" in text
 
 
 def test_a_slow_artifact_is_called_slow(page: Page) -> None:
