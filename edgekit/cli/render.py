@@ -16,6 +16,7 @@ from edgekit.present.figures import (
     interval,
     mib,
     milliseconds,
+    other_reasons,
     points,
     share,
     size,
@@ -89,8 +90,10 @@ def _column(target: TargetReport) -> dict[str, str | Text]:
 
 
 def _why(target: TargetReport) -> list[str]:
+    """What a person must know besides the table: what failed, what does not hold, what else was found, what is null."""
     failure = [target.failure.error, target.failure.hint] if target.failure else []
-    return [each for each in (*failure, *target.reasons, *why_null(target)) if each]
+    checks = [each.reason for each in target.checks if each.verdict != "pass"]
+    return [each for each in (*failure, *checks, *other_reasons(target), *why_null(target)) if each]
 
 
 def plan_document(recipe: Recipe, out: Path, steps: Sequence[str]) -> dict[str, JsonValue]:

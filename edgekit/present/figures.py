@@ -113,6 +113,12 @@ def is_default(report: Report, check: Check) -> bool:
     return check.quantity == "accuracy" and report.budget.drop_is_default
 
 
+def other_reasons(target: TargetReport) -> list[str]:
+    """The reasons that no check carries already."""
+    told = {each.reason for each in target.checks}
+    return [each for each in target.reasons if each not in told]
+
+
 def why_null(target: TargetReport) -> list[str]:
     """One sentence for each reason why quantities are null, naming all that share it."""
     names: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ from edgekit.present.figures import (
     limit,
     mib,
     milliseconds,
+    other_reasons,
     points,
     result_name,
     share,
@@ -98,7 +99,7 @@ def _details(target: TargetReport) -> Iterable[str]:
         facts.append(f"accuracy on {target.accuracy.samples} samples with {target.accuracy.measured_with}")
     if target.failure:
         facts += [f"failed: {target.failure.error}", target.failure.hint]
-    facts += target.reasons
+    facts += other_reasons(target)
     facts += why_null(target)
     yield "\n".join(f"- {_text(fact)}" for fact in facts if fact)
     if target.alternatives:

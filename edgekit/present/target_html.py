@@ -11,6 +11,7 @@ from edgekit.present.figures import (
     limit,
     mib,
     milliseconds,
+    other_reasons,
     points,
     result_name,
     share,
@@ -29,7 +30,9 @@ def target_section(report: Report, target: TargetReport) -> str:
     """Return the section as HTML."""
     where = f"{target.runtime} {target.runtime_version or '(no version)'}, {target.measured_on}"
     checks = "".join(_check(report, target, each) for each in target.checks)
-    reasons = "".join(f"<li>{escape(each)}</li>" for each in (*_failure(target), *target.reasons, *why_null(target)))
+    reasons = "".join(
+        f"<li>{escape(each)}</li>" for each in (*_failure(target), *other_reasons(target), *why_null(target))
+    )
     return (
         f'<section class="card target"><header><h2>{escape(target.name)}</h2>'
         f'<span class="chip">{escape(target.precision)}</span><span class="chip">{escape(where)}</span>'

@@ -36,6 +36,13 @@ def test_what_is_null_is_a_dash_with_its_reason_below(golden: Report) -> None:
     assert "onnxruntime-arm: latency, memory, load_ms, int8_ops_share not measured: this machine is x86_64" in text
 
 
+def test_what_does_not_hold_says_why_and_what_holds_says_nothing(golden: Report) -> None:
+    lines = drawn(golden, 160).splitlines()
+    assert "openvino-cpu: at least 1.24" in lines
+    assert "onnxruntime-arm: 4300 samples could tell" in lines
+    assert not [line for line in lines if line.startswith("onnxruntime-x86: ")]
+
+
 def test_a_failed_target_says_why(golden: Report) -> None:
     failure = Failure(exit_code=6, error="the compiler said no", hint="see log.txt")
     nothing = {"artifact": None, "accuracy": None, "latency": None, "memory": None, "missing": {}, "failure": failure}

@@ -96,3 +96,9 @@ def test_reasons_for_null_are_gathered(golden: Report) -> None:
     )
     assert figures.why_missing(golden.targets[2], "latency.p90_ms").startswith("this machine is")
     assert figures.why_missing(golden.targets[0], "latency") == ""
+
+
+def test_a_reason_that_a_check_carries_is_told_once(golden: Report) -> None:
+    target = golden.targets[1]
+    assert "at least 1.24" in target.reasons
+    assert figures.other_reasons(target) == ["int8 is not faster here: 0.98x of float, and the interval holds 1"]
