@@ -31,20 +31,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
         return PIPE_CLOSED
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost place: nothing goes further
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - the outermost place: nothing goes further
         mistakes, hint, code = _said(error)
         complain(mistakes, hint)
     return code
 
 
 def _said(error: BaseException) -> tuple[Sequence[str], str, int]:
-    """Return the mistakes, the hint and the exit code that an error stands for; a bug's traceback is printed."""
+    """Return the mistakes, the hint and the exit code that an error stands for."""
     if isinstance(error, EdgeKitError):
         return error.mistakes, error.hint, error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return ["interrupted"], "", INTERRUPTED
     if isinstance(error, click.ClickException):
         return *_words_of_click(error), USAGE
+    if isinstance(error, SystemExit):  # nothing of ours exits; silence would read as success
+        hint = "a function that a card or recipe names must return, not leave"
+        return [f"code that was called left the program (exit {error.code})"], hint, USAGE
+    return _said_of_the_machine(error)
+
+
+def _said_of_the_machine(error: BaseException) -> tuple[Sequence[str], str, int]:
+    """The same for memory and disk that run out; everything else is a bug, whose traceback is printed."""
     if isinstance(error, MemoryError):
         return ["out of memory"], "close other programs, or use a machine with more memory", FAILED
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -118,6 +118,13 @@ def test_an_interrupt_leaves_with_130(
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
+def test_code_that_leaves_the_program_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failing(monkeypatch, SystemExit(0)) == 2
+    assert capsys.readouterr().err.startswith("error: code that was called left the program (exit 0)\nhint: ")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
