@@ -75,8 +75,10 @@ def _read_wav(path: Path, how: Preprocessing) -> Array:
             frames = _frames_to_read(how, stream.getframerate(), stream.getnchannels(), stream.getnframes())
             width = stream.getsampwidth()
             data = stream.readframes(frames)
-    except (wave.Error, EOFError) as error:
-        raise InputError(f"no readable PCM WAV: {error or 'it ends early'}", hint="save it as 16-bit PCM") from error
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk longer than the file
+        raise InputError(
+            f"no readable PCM WAV: {str(error) or 'it ends early'}", hint="save it as 16-bit PCM"
+        ) from error
     if len(data) != frames * width:
         raise InputError(f"truncated: {len(data) // width} of {frames} samples are there")
     if width == 1:

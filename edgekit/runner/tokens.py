@@ -49,7 +49,10 @@ class Tokens:
         Raises:
             InputError: the text has more than ``length`` tokens, or none.
         """
-        encoded = self._tokenizer.encode(text, pair)
+        try:
+            encoded = self._tokenizer.encode(text, pair)
+        except Exception as error:  # tokenizers raises plain Exception for a tokenizer.json that contradicts itself
+            raise InputError(f"the tokenizer cannot read {text[:60]!r}: {error}") from error
         count = len(encoded.ids)
         if count == 0:
             raise InputError(f"no tokens in {text[:60]!r}")

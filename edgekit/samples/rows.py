@@ -14,6 +14,7 @@ import math
 import shutil
 import struct
 import tempfile
+import tokenize
 import weakref
 import zipfile
 import zlib
@@ -32,8 +33,10 @@ _UNPACKED_LIMIT_BYTES = 16 << 30
 _COLUMN_ORDER_LIMIT_BYTES = 1 << 30
 _BLOCK_BYTES = 1 << 20
 _DIMENSIONS_MAX = 32
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
 """What reading a damaged, encrypted or oddly compressed archive raises."""
+_NO_HEAD = (TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError)
+"""What NumPy raises for a head that is none; it reads the text of one as Python's literals."""
 _HINT = "save numbers with numpy.savez, the first axis counting samples"
 
 
@@ -185,7 +188,7 @@ def _read_head(stream: IO[bytes], name: str) -> _Head:
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, column_order, dtype = read(stream)
         size_bytes = stream.tell()
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, *_DAMAGE) as error:
+    except (*_NO_HEAD, *_DAMAGE) as error:
         raise InputError(f"{name}: no NumPy array: {str(error)[:200]}", hint=_HINT) from error
     if dtype.kind not in "biufU":
         what = "objects (a pickle, which could run code)" if dtype.hasobject else f"dtype {dtype}"
