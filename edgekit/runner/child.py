@@ -70,6 +70,6 @@ def _ending(returncode: int) -> str:
 def _last_words(stderr: bytes) -> str:
     """Return the line that says most: a crash report's first line, else the last one."""
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    fatal = next((line for line in lines if line.startswith("Fatal Python error")), None)
+    fatal = next((line for line in lines if line.startswith(("Fatal Python error", "Timeout ("))), None)
     said = fatal or (lines[-1] if lines else "")
     return f": {said[:300]}" if said else ""

@@ -122,7 +122,7 @@ def read_runs(path: Path) -> list[dict[str, Array]]:
         InputError: the file is missing, damaged, holds pickles, or its runs are not 0, 1, 2, ...
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             entries = {key: archive[key] for key in archive.files}
         runs: dict[int, dict[str, Array]] = {}
         for key, array in entries.items():

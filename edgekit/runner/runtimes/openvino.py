@@ -14,6 +14,7 @@ Rules that hold for every session opened here:
   stale outputs (seen with shapes that do not fit each other); ``wait`` raises it. Feeds are lent, not copied.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ except ImportError as error:
 
 SUFFIXES = (".xml", ".onnx")
 _INTEGER_WORDS = ("u8", "i8")
+_PLACES = re.compile(r"Caught exception: |Exception from \S+:\d+:|Check '.*?' failed at \S+:\d+:?", re.DOTALL)
+"""Where in OpenVINO's source something was noticed, which tells a user nothing."""
 _SINK = "/sink_port_0"  # OpenVINO calls the result of an ONNX output "<output>/sink_port_0"
 
 
@@ -144,6 +147,5 @@ def _in_words(what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, TypeError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-        raise RuntimeFault(f"{what}: {' '.join(said) or type(error).__name__}") from error
+        said = " ".join(_PLACES.sub(" ", str(error)).split())
+        raise RuntimeFault(f"{what}: {said or type(error).__name__}") from error
