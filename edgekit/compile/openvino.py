@@ -21,10 +21,11 @@ import onnx_ir as ir
 
 from edgekit.artifact import Artifact
 from edgekit.compile.openvino_xml import write_slim_xml
-from edgekit.compile.shorten import WEIGHTED, shorten_names
+from edgekit.compile.shorten import shorten_names
 from edgekit.errors import CompileError
 from edgekit.graph.edits import add_constant, constant_of, is_onnx
 from edgekit.graph.load import load_model, save_model
+from edgekit.graph.macs import COUNTED
 from edgekit.profiles import Target
 from edgekit.runner.runtimes.openvino import openvino
 
@@ -127,7 +128,7 @@ def _share_constants(model: Any) -> None:
 
 def _weighted_names(graph: ir.Graph) -> dict[str, str]:
     """Return OpenVINO's name of each node with weights -> our name: it calls the maker of a graph output like that."""
-    nodes = [node for node in graph if is_onnx(node, *WEIGHTED)]
+    nodes = [node for node in graph if is_onnx(node, *COUNTED)]
     made = {str(node.outputs[0].name): str(node.name) for node in nodes if node.outputs[0].is_graph_output()}
     return {**{str(node.name): str(node.name) for node in nodes}, **made}
 

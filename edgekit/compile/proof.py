@@ -152,11 +152,13 @@ def _joined(runs: Sequence[Mapping[str, Array]], name: str) -> Array:
 
 
 def _integer_nodes(graph: ir.Graph, counted: Mapping[str, int]) -> list[str]:
-    """Return the counted nodes whose data comes through DequantizeLinear and whose weight is stored as integers."""
+    """Return the counted nodes that the graph itself gives integers, or both operands through DequantizeLinear."""
     return [str(node.name) for node in graph if str(node.name) in counted and _reads_integers(node)]
 
 
 def _reads_integers(node: ir.Node) -> bool:
+    if is_onnx(node, "MatMulInteger", "ConvInteger"):
+        return True
     data, weight = (None if value is None else value.producer() for value in node.inputs[:2])
     if (
         data is None

@@ -9,8 +9,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedOpsetsPass
 
 from edgekit.graph.edits import is_onnx
+from edgekit.graph.macs import COUNTED
 
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -32,7 +32,7 @@ def shorten_names(model: ir.Model) -> None:
             if value.is_graph_output():
                 continue
             value.name, value.shape, value.type = next(fresh), None, None
-        if not is_onnx(node, *WEIGHTED):
+        if not is_onnx(node, *COUNTED):
             node.name = ""
     for value in _in_order_of_use(graph):
         if str(value.name) not in ports:

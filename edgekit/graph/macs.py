@@ -6,6 +6,8 @@ A free axis (batch, length) counts as 1: what is wanted is each operator's share
     ConvTranspose  inputs x (output channels of a group) x (kernel positions)
     Gemm           rows x columns x inner
     MatMul         outputs x inner
+
+MatMulInteger and ConvInteger, which dynamic quantization writes, count like MatMul and Conv.
 """
 
 from math import prod
@@ -14,7 +16,7 @@ import onnx_ir as ir
 
 from edgekit.graph.edits import input_of, is_onnx
 
-COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger")
 
 
 def count_macs(graph: ir.Graph) -> dict[str, int]:
@@ -35,7 +37,7 @@ def _macs_of(node: ir.Node) -> int:
     match node.op_type:
         case "ConvTranspose":
             return prod(data) * prod(weight[1:])
-        case "Conv":
+        case "Conv" | "ConvInteger":
             return prod(result or ()) * prod(weight[1:])
         case "Gemm":
             turned = "transA" in node.attributes and bool(node.attributes["transA"].as_int())

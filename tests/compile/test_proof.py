@@ -144,6 +144,25 @@ def test_what_ran_speaks_of_float_graphs_too(sketch: Callable[..., Any], save: C
     assert what_ran(path, open_session("onnxruntime", path).executed()) == (0.0, ())
 
 
+def test_products_of_dynamic_quantization_count_as_integers(
+    sketch: Callable[..., Any], save: Callable[..., Path], target: Callable[[str], Target], tmp_path: Path
+) -> None:
+    g = sketch()
+    integers, scale, zero = g.op("DynamicQuantizeLinear", g.input(3, 16), outputs=3)
+    weight = g.constant(g.draw.integers(-127, 128, (16, 24)).astype(np.int8))
+    product = g.op("MatMulInteger", integers, weight, zero, name="product")
+    factor = g.op("Mul", scale, g.constant(np.full(24, 0.01, np.float32)))
+    source = Artifact.of(save(g.model(g.op("Mul", g.op("Cast", product, to=1), factor))), kind="onnx")
+    artifact = compile_model(source, target("onnxruntime-x86"), tmp_path, threads=1)
+    feeds = {"input": np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)}
+
+    proof = prove(artifact, source, [feeds], precision="int8", threads=1)
+
+    assert proof.int8_ops_share == 1.0
+    assert proof.difference < 1e-6
+    assert proof.findings == ()
+
+
 @pytest.mark.parametrize(
     ("expected", "got", "far"),
     [

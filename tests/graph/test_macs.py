@@ -12,9 +12,11 @@ from edgekit.graph.passes.shapes import infer_shapes
 def counted(kind: str, data: Sequence[int | str], weight: Sequence[int], **attributes: object) -> int:
     """Multiply-accumulates of one node between an input and a constant."""
     node = helper.make_node(kind, ["input", "weight"], ["output"], name="node", **attributes)
-    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in
-             (("input", data), ("output", None))]  # fmt: skip
-    constant = numpy_helper.from_array(np.zeros(weight, np.float32), "weight")
+    integers = kind.endswith("Integer")
+    taken, given = (TensorProto.UINT8, TensorProto.INT32) if integers else (TensorProto.FLOAT, TensorProto.FLOAT)
+    described = (("input", taken, data), ("output", given, None))
+    ports = [helper.make_tensor_value_info(name, dtype, shape) for name, dtype, shape in described]
+    constant = numpy_helper.from_array(np.zeros(weight, np.int8 if integers else np.float32), "weight")
     graph = helper.make_graph([node], "one", ports[:1], ports[1:], [constant])
     model = ir.from_proto(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
     infer_shapes(model)
@@ -33,6 +35,8 @@ def counted(kind: str, data: Sequence[int | str], weight: Sequence[int], **attri
         ("Gemm", [20, 3], [20, 10], {"transA": 1}, 3 * 10 * 20),
         ("MatMul", [2, 7, 16], [16, 24], {}, 2 * 7 * 24 * 16),
         ("MatMul", ["n", "t", 16], [16, 24], {}, 24 * 16),
+        ("MatMulInteger", [2, 7, 16], [16, 24], {}, 2 * 7 * 24 * 16),
+        ("ConvInteger", [1, 3, 8, 8], [16, 3, 3, 3], {}, 16 * 36 * 27),
     ],
 )
 def test_each_operator_counts_as_the_formula_says(
