@@ -10,6 +10,10 @@ Q -> DQ -> MatMul -> Add of a constant
     gets the constant as int32 behind DequantizeLinear, as Gemms have it: ONNX Runtime makes a Gemm of the two, and
     one with a float bias and a float result is left in float.
 
+MaxPool of floats -> Q
+    gets an operator between the two that does nothing (LeakyRelu of slope 1): ONNX Runtime would lift the Q over the
+    MaxPool and run that on integers in the wrong layout, 5.3 ms in place of 0.3 on 176x176x24.
+
 All keep the numbers; an average may differ by one step where a sum lies between two integers, an added constant by
 half a step of the product of both scales.
 """
@@ -123,6 +127,24 @@ def _write_pool(node: ir.Node, one: int) -> bool:
     ir.convenience.replace_nodes_and_values(
         graph, node, [node], [read, convolution], [node.outputs[0]], [convolution.outputs[0]]
     )
+    return True
+
+
+def hold_quantizers_behind_pools(graph: ir.Graph) -> int:
+    """Keep MaxPools of floats in float where integers follow; return how many there were."""
+    pools = [node for node in graph if is_onnx(node, "MaxPool") and quantized_source(node.inputs[0]) is None]
+    return sum(_hold_quantizers(graph, pool) for pool in pools)
+
+
+def _hold_quantizers(graph: ir.Graph, pool: ir.Node) -> bool:
+    result = pool.outputs[0]
+    readers = [use.node for use in result.uses() if is_onnx(use.node, "QuantizeLinear") and use.idx == 0]
+    if not readers:
+        return False
+    stop = ir.node("LeakyRelu", [result], {"alpha": 1.0}, num_outputs=1)
+    graph.insert_after(pool, stop)
+    for reader in readers:
+        reader.replace_input_with(0, stop.outputs[0])
     return True
 
 

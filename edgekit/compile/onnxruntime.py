@@ -19,7 +19,12 @@ import onnx
 import onnx_ir as ir
 
 from edgekit.artifact import Artifact
-from edgekit.compile.integers import write_integer_biases, write_integer_pads, write_pools_as_convolutions
+from edgekit.compile.integers import (
+    hold_quantizers_behind_pools,
+    write_integer_biases,
+    write_integer_pads,
+    write_pools_as_convolutions,
+)
 from edgekit.compile.lanes import widen_channels
 from edgekit.compile.shorten import shorten_names
 from edgekit.errors import CompileError, RuntimeFault
@@ -73,6 +78,7 @@ def write_for_kernels(model: ir.Model, target: Target) -> None:
     infer_shapes(model)
     write_integer_pads(model.graph)
     write_integer_biases(model.graph)
+    hold_quantizers_behind_pools(model.graph)
     write_pools_as_convolutions(model.graph, target.scheme.weight_bits if target.scheme else 8)
     if target.lanes is not None:
         widen_channels(model.graph, target.lanes)

@@ -8,6 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from edgekit.compile.integers import (
+    hold_quantizers_behind_pools,
     quantized_source,
     sole_quantizer,
     write_integer_biases,
@@ -222,3 +223,42 @@ def test_a_product_of_floats_or_with_two_readers_stays(sketch: Callable[..., Any
     model = loaded(save(g.model(floats, g.op("Add", shared, bias), g.op("Tanh", shared))))
 
     assert write_integer_biases(model.graph) == 0
+
+
+def float_stem(g: Any) -> onnx.ModelProto:
+    """A float Conv and MaxPool in front of an integer Conv."""
+    weight = g.constant(g.draw.normal(size=(16, 3, 3, 3)).astype(np.float32))
+    stem = g.op("Relu", g.op("Conv", g.input(1, 3, 16, 16), weight, kernel_shape=[3, 3], name="stem"))
+    pooled = g.op("MaxPool", stem, kernel_shape=[2, 2], strides=[2, 2])
+    return g.model(g.block(g.pair(pooled, 0, 0.2), 16, 16, name="second"))
+
+
+def test_a_max_pool_of_floats_is_not_turned_into_one_of_integers(
+    sketch: Callable[..., Any], save: Callable[..., Path], picture: Callable[..., Feeds], tmp_path: Path
+) -> None:
+    source = float_stem(sketch())
+    model, feeds = loaded(save(source)), picture(1, 3, 16, 16)
+
+    assert hold_quantizers_behind_pools(model.graph) == 1
+
+    written = tmp_path / "written.onnx"
+    written.write_bytes(model_bytes(model))
+    pools = {
+        each.kind: each.precision for each in open_session("onnxruntime", written).executed() if "MaxPool" in each.kind
+    }
+    unheld = {each.precision for each in open_session("onnxruntime", save(source)).executed() if "MaxPool" in each.kind}
+    assert pools == {"MaxPool": "f32"}
+    assert unheld == {"int8"}  # what ONNX Runtime does by itself
+    assert np.array_equal(run(model, feeds), run(source, feeds))
+
+
+def test_a_max_pool_of_integers_or_for_floats_alone_is_not_held(
+    sketch: Callable[..., Any], save: Callable[..., Path]
+) -> None:
+    g = sketch()
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    integers = g.pair(g.op("MaxPool", g.pair(g.input(1, 4, 8, 8)), **pool))
+    floats = g.op("Tanh", g.op("MaxPool", "input", **pool))
+    model = loaded(save(g.model(integers, floats)))
+
+    assert hold_quantizers_behind_pools(model.graph) == 0

@@ -43,16 +43,18 @@ def test_a_network_without_depthwise_convolutions_gets_none() -> None:
     assert lengths(["Relu"]) == []
 
 
-def test_a_prefix_does_not_end_in_front_of_a_max_pool() -> None:
-    start = ["dense", "Relu", "depthwise", "dense"]  # 9 layers: prefixes of 1, 3 and 4
+def test_a_small_network_gets_each_length_once() -> None:
+    kinds = ["dense", "depthwise", "dense", "Relu", "MaxPool", "dense"]
 
-    assert lengths([*start, "dense", *["depthwise", "dense"] * 2, "dense"]) == [1, 3, 4]
-    assert lengths([*start, "MaxPool", "dense", *["depthwise", "dense"] * 2, "dense"]) == [1, 4]
-    assert lengths(["dense", "MaxPool", *start[2:], "dense", *["depthwise", "dense"] * 2, "dense"]) == [3, 4]
+    assert float_prefixes(chain(kinds)) == [("0",), ("0", "1")]
 
 
-def test_a_max_pool_in_front_of_everything_forbids_nothing() -> None:
-    assert lengths(["MaxPool", "dense", "depthwise", "dense"]) == [1]
+def test_products_of_two_activations_are_no_layers() -> None:
+    graph = chain(["depthwise", "dense", "dense"])
+    graph.append(ir.node("MatMul", [graph.outputs[0], graph.outputs[0]], name="product"))
+
+    assert all("product" not in prefix for prefix in float_prefixes(graph))
+    assert [len(prefix) for prefix in float_prefixes(graph)] == [1]
 
 
 def test_the_whole_network_is_no_prefix() -> None:
