@@ -1,0 +1,1 @@
+"""Integers as the kernels see them: grids, rounding, packing."""

@@ -1,0 +1,105 @@
+"""A streaming histogram: what a tensor's numbers look like, in memory that does not grow with the samples.
+
+Bins are ``width`` wide with ``width`` a power of two and an edge at zero. When the range outgrows the bins, the width
+doubles and neighbours are added up, exactly. So the counts depend on the numbers alone, not on their order
+or on how they were batched, and two runs give the same bytes.
+
+>>> seen = Histogram()
+>>> seen.add(np.array([0.0, 1.0, 2.0], np.float32))
+>>> seen.low, seen.high, int(seen.counts.sum()), seen.zeros
+(0.0, 2.0, 2, 1)
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgekit.runner.runtimes.base import Array
+
+BINS = 4096
+"""Sixteen bins for each of 256 steps: fine enough to judge a clip to a sixteenth of a step."""
+
+_SMALLEST_EXPONENT = -140
+
+
+@dataclass
+class Histogram:
+    """Counts of a tensor's finite non-zero numbers, its zeros, and its exact range.
+
+    Attributes:
+        low: smallest finite number seen, at most 0.
+        high: largest finite number seen, at least 0.
+        zeros: how many were exactly zero: they cost no quantization error.
+        broken: how many were NaN or infinite.
+        counts: int64, one entry a bin; bin i covers ``(first + i) * width`` to ``(first + i + 1) * width``.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    zeros: int = 0
+    broken: int = 0
+    exponent: int = _SMALLEST_EXPONENT
+    first: int = 0
+    counts: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def width(self) -> float:
+        """Width of a bin, a power of two."""
+        return math.ldexp(1.0, self.exponent)
+
+    @property
+    def centres(self) -> Array:
+        """The middle of each bin, float64."""
+        return (self.first + np.arange(len(self.counts)) + 0.5) * self.width
+
+    def add(self, values: Array) -> None:
+        """Count ``values``: floats of any shape."""
+        flat = values.ravel()
+        if flat.size == 0:
+            return
+        low, high = float(flat.min()), float(flat.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            finite = np.isfinite(flat)
+            self.broken += int(flat.size - np.count_nonzero(finite))
+            flat = flat[finite]
+            if flat.size == 0:
+                return
+            low, high = float(flat.min()), float(flat.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._make_room()
+        some = flat[flat != 0]
+        self.zeros += int(flat.size - some.size)
+        if some.size:
+            scaled = some.astype(np.float64) if self.exponent < -100 or self.exponent > 100 else some
+            bins = np.floor(np.ldexp(scaled, -self.exponent)).astype(np.int64) - self.first
+            self.counts += np.bincount(bins, minlength=len(self.counts))
+
+    def merge(self, other: "Histogram") -> "Histogram":
+        """Return the histogram of both tensors' numbers together."""
+        merged = Histogram(
+            min(self.low, other.low), max(self.high, other.high), self.zeros + other.zeros, self.broken + other.broken
+        )
+        merged.exponent = max(self.exponent, other.exponent)
+        merged._make_room()
+        for part in (self, other):
+            shift = merged.exponent - part.exponent
+            bins = ((part.first + np.arange(len(part.counts))) >> shift) - merged.first
+            np.add.at(merged.counts, bins, part.counts)
+        return merged
+
+    def _make_room(self) -> None:
+        """Let the bins cover ``low`` to ``high``, doubling their width as often as that takes."""
+        exponent = self.exponent
+        while self._span(exponent)[1] - self._span(exponent)[0] > BINS:
+            exponent += 1
+        first, end = self._span(exponent)
+        counts = np.zeros(end - first, np.int64)
+        if len(self.counts):
+            bins = ((self.first + np.arange(len(self.counts))) >> (exponent - self.exponent)) - first
+            np.add.at(counts, bins, self.counts)
+        self.exponent, self.first, self.counts = exponent, first, counts
+
+    def _span(self, exponent: int) -> tuple[int, int]:
+        low = math.floor(math.ldexp(self.low, -exponent))
+        return low, math.floor(math.ldexp(self.high, -exponent)) + 1
