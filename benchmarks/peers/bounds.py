@@ -96,7 +96,6 @@ def checks(results: Mapping[str, Any]) -> Iterator[Check]:
 
 def figures_of(side: Side, artifact: str) -> Iterator[Check]:
     """Yield the bounds on an artifact's drop, SQNR, size and latency."""
-
     place = (side.name, side.runtime, artifact)
     run = side.run(artifact)
     drops = {name: side.run(name)["drop"] for name in side.peers}
