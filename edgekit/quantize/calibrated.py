@@ -1,0 +1,170 @@
+"""A model that was calibrated: from here a quantized graph is a matter of choosing, not of running samples again.
+
+One pass over the calibration samples fills a histogram for every value that may carry a pair. After that any range
+method and any set of layers left in float gives its graph in milliseconds, and is judged by its fidelity: the
+signal-to-quantization-noise ratio (SQNR) and the cosine of each output against the float model, on calibration samples.
+"""
+
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit.graph.placement import Placement, data_inputs, place_pairs
+from edgekit.graph.qdq import write_pairs
+from edgekit.graph.save import save_model
+from edgekit.profiles import Scheme
+from edgekit.quantize.calibration import batches, histograms
+from edgekit.quantize.numbers import clips_of, find_grids, pool_histograms
+from edgekit.quantize.observers import Histogram
+from edgekit.recipe import Progress, silent
+from edgekit.runner.runtimes.base import Array, open_session
+from edgekit.samples.sets import SampleSet
+
+JUDGED_SAMPLES = 64
+"""How many calibration samples a candidate is judged on."""
+
+_MOST_CONCAT_RATIO = 64.0
+"""Inputs of one Concat further apart than this share no 8-bit scale: the small one would keep two bits."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near a quantized model is to the float one.
+
+    Attributes:
+        cosine: of the worst float output, over all judged samples put together; 0 where numbers are broken.
+        sqnr_db: of the worst float output, decibels; infinite where nothing differs.
+        cosines: of each float output, by name.
+    """
+
+    cosine: float
+    sqnr_db: float
+    cosines: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A prepared float model with what was seen of its activations.
+
+    Attributes:
+        model: the prepared float model.
+        scheme: the target's.
+        seen: value -> histogram, for every value that may carry a pair.
+        samples: the calibration set.
+        folder: where candidates are written for the runtime.
+        never: nodes that cannot run on integers, whatever the method.
+    """
+
+    model: ir.Model
+    scheme: Scheme
+    seen: Mapping[str, Histogram]
+    samples: SampleSet
+    folder: Path
+    never: frozenset[str]
+
+    def place(self, float_nodes: Collection[str] = ()) -> Placement:
+        """Return the placement with these nodes (and those of ``never``) left in float."""
+        return place_pairs(self.model.graph, self.scheme, float_nodes={*float_nodes, *self.never})
+
+    def quantized(
+        self,
+        method: str,
+        float_nodes: Collection[str] = (),
+        *,
+        biases: Mapping[str, Array] | None = None,
+    ) -> ir.Model:
+        """Return the graph with ranges found by ``method`` and ``float_nodes`` left in float."""
+        placement = self.place(float_nodes)
+        pooled = pool_histograms(placement, self.seen)
+        clips = clips_of(self.model.graph, placement)
+        grids = find_grids(pooled, self.scheme, method, clips)
+        return write_pairs(self.model, placement, grids, self.scheme, biases=biases)
+
+    def outputs(self, model: ir.Model, most: int = JUDGED_SAMPLES) -> dict[str, Array]:
+        """Run a model on the first calibration samples: each output, flat, all samples put together."""
+        with self._session(model) as runs:
+            parts = list(_first(runs, most))
+        return {name: np.concatenate([part[name].ravel() for part in parts]) for name in parts[0]}
+
+    @contextmanager
+    def _session(self, model: ir.Model) -> Iterator[Iterator[dict[str, Array]]]:
+        path = self.folder / "candidate.onnx"
+        save_model(model, path)
+        session = open_session("onnxruntime", path, threads=cores())
+        try:
+            yield (session.infer(feeds) for feeds in batches(session, self.samples))
+        finally:
+            session.close()
+            path.unlink(missing_ok=True)
+
+
+def calibrate(
+    model: ir.Model, scheme: Scheme, samples: SampleSet, *, folder: Path, progress: Progress = silent
+) -> Calibrated:
+    """Run the float model on all samples and keep a histogram of every value that may carry a pair."""
+    widest = place_pairs(model.graph, scheme)
+    seen = histograms(model, widest.values, samples, folder=folder, threads=cores(), progress=progress)
+    never = frozenset(_unfit(model.graph, widest, seen))
+    return Calibrated(model, scheme, seen, samples, folder, never)
+
+
+def cores() -> int:
+    """Threads for work on the host that is not measured."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fidelity(float_outputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Fidelity:
+    """Compare runs output by output; integer and bool outputs are left to the reader of the report."""
+    cosines, ratios = {}, [math.inf]
+    for name, wanted in float_outputs.items():
+        if wanted.dtype.kind != "f":
+            continue
+        cosines[name], ratio = _compare(wanted.astype(np.float64), outputs[name].astype(np.float64))
+        ratios.append(ratio)
+    return Fidelity(min(cosines.values(), default=1.0), min(ratios), cosines)
+
+
+def _compare(wanted: Array, got: Array) -> tuple[float, float]:
+    finite = np.isfinite(wanted)
+    if wanted.shape != got.shape or not np.array_equal(finite, np.isfinite(got)):
+        return 0.0, -math.inf
+    wanted, got = wanted[finite], got[finite]
+    largest = np.abs(wanted).max(initial=0.0) or 1.0  # squares of float32 lowest stay far from overflow
+    wanted, got = wanted / largest, got / largest
+    signal, noise = float((wanted**2).sum()), float(((wanted - got) ** 2).sum())
+    if noise == 0:
+        return 1.0, math.inf
+    norm = math.sqrt(signal * float((got**2).sum()))
+    cosine = float((wanted * got).sum()) / norm if norm else 0.0
+    return cosine, 10 * math.log10(signal / noise) if signal else -math.inf
+
+
+def _first(runs: Iterator[dict[str, Array]], most: int) -> Iterator[dict[str, Array]]:
+    count = 0
+    for outputs in runs:
+        yield outputs
+        count += max((len(array) for array in outputs.values() if array.ndim), default=1)
+        if count >= most:
+            return
+
+
+def _unfit(graph: ir.Graph, placement: Placement, seen: Mapping[str, Histogram]) -> Iterator[str]:
+    """Yield nodes whose numbers do not fit 8 bits: broken ones, and Concat of things far apart."""
+    chosen = set(placement.nodes)
+    for node in graph:
+        if str(node.name) not in chosen:
+            continue
+        about = [seen[str(v.name)] for v in (*data_inputs(node), *node.outputs) if str(v.name) in seen]
+        if any(histogram.broken for histogram in about):
+            yield str(node.name)
+        elif node.op_type == "Concat":
+            sizes = [max(-h.low, h.high) for h in (seen[str(v.name)] for v in data_inputs(node) if str(v.name) in seen)]
+            some = [size for size in sizes if size > 0]
+            if some and max(some) > _MOST_CONCAT_RATIO * min(some):
+                yield str(node.name)
