@@ -152,7 +152,8 @@ def _compare_answers(base: Array, value: Array, churn: float | None, margin: flo
     needed = None
     if margin is not None and bounds.lower <= margin <= bounds.upper:
         needed = samples_needed((worse + better) / count, drop, margin / _POINTS)
-    return Drop(_POINTS * float(base.mean()), _POINTS * float(value.mean()), bounds, _POINTS * drop, churn, needed)
+    shown = (_POINTS * int(base.sum()) / count, _POINTS * int(value.sum()) / count)
+    return Drop(*shown, bounds, _POINTS * drop, churn, needed)
 
 
 def _compare_runs(
