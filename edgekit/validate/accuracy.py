@@ -121,6 +121,9 @@ def _compare_scored(one: Scored, other: Scored, margin: float | None, seed: int,
         churn = float(changed.reshape(len(changed), -1).mean(axis=1).mean())
     if one.correct is not None and other.correct is not None:
         return _compare_answers(one.correct, other.correct, churn, margin)
+    if one.estimator.units != other.estimator.units:
+        told = f"{one.metric} gave statistics of {one.estimator.units} samples, then of {other.estimator.units}"
+        raise RecipeError(told, hint="a metric's statistics have one entry for each sample, whatever the outputs are")
     base, value = whole(one.estimator), whole(other.estimator)
     points = one.unit == "points" or (one.unit == "open" and min(base, value) >= 0 and max(base, value) <= 1)
     if not points and base == 0:

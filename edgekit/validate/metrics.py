@@ -199,6 +199,9 @@ def _score_by_python(card: DataCard, name: str, labels: Mapping[str, Array], out
     title = name.partition(":")[2]
     if isinstance(given, tuple) and len(given) == _PAIR and callable(given[1]):
         statistics, combine = given
+        if not hasattr(statistics, "__len__") or len(statistics) == 0:
+            told = f"{name} gave {type(statistics).__name__} as the statistics of the samples"
+            raise RecipeError(told, hint="give an array or a list with one entry for each independent sample")
         chosen = Chosen(statistics, lambda units: _number(name, called(name, combine, units)))
         return Scored(title, card.metric.better, "open", chosen)
     _number(name, given)

@@ -221,6 +221,15 @@ def test_any_other_metric_of_a_user_s_is_told_in_per_cent(make_card: MakeCard, t
     assert "200 draws" in str(found.facts["bounds_by"])
 
 
+def test_statistics_of_another_number_of_samples_are_told(make_card: MakeCard, tmp_path: Path) -> None:
+    (tmp_path / "metrics.py").write_text(
+        "def share(outputs, labels):\n    return outputs['y'][outputs['y'] > 0], lambda chosen: chosen.mean()\n"
+    )
+    card = make_card("object-detection", metric={"python": "metrics:share"})
+    with pytest.raises(RecipeError, match="share gave statistics of 3 samples, then of 2"):
+        compared(card, None, np.array([0.5, 0.5, 1.0]), np.array([0.5, 0.0, 1.0]))
+
+
 def test_the_same_seed_gives_the_same_record(make_card: MakeCard) -> None:
     draw = np.random.default_rng(0)
     base = draw.standard_normal((50, 4))

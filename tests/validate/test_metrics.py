@@ -252,6 +252,8 @@ def test_a_function_may_give_statistics_and_what_combines_them(make_card: MakeCa
         ("return float('nan')", "metrics:mine gave nan"),
         ("return float('inf')", "metrics:mine gave inf"),
         ("return (1, 2)", "metrics:mine gave tuple"),
+        ("return [], len", "gave list as the statistics"),
+        ("return 5, float", "gave int as the statistics"),
         ("raise KeyError('boxes')", "metrics:mine failed: KeyError"),
         ("return outputs['z']", "metrics:mine failed: KeyError: 'z'"),
     ],
