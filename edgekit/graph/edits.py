@@ -57,7 +57,7 @@ def add_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     while fresh in taken or fresh in graph.initializers:
         number += 1
         fresh = f"{name}_{number}"
-    tensor = ir.tensor(np.ascontiguousarray(array), name=fresh)
+    tensor = ir.tensor(np.asarray(array, order="C"), name=fresh)
     value = ir.Value(name=fresh, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
@@ -74,7 +74,7 @@ def set_constant(node: ir.Node, index: int, array: Array, name: str) -> None:
     """
     old = input_of(node, index)
     if old is not None and old.is_initializer() and not old.is_graph_input() and sole_consumer(old) is node:
-        old.const_value = ir.tensor(np.ascontiguousarray(array), name=old.name)
+        old.const_value = ir.tensor(np.asarray(array, order="C"), name=old.name)
         old.shape = ir.Shape(array.shape)
         old.type = ir.TensorType(old.const_value.dtype)
         return

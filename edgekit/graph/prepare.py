@@ -19,7 +19,11 @@ from onnx_ir.passes.common import (
     TopologicalSortPass,
 )
 
+from edgekit.graph.passes.activations import merge_activations
 from edgekit.graph.passes.constants import fold_constants, lift_constants, lift_inputs
+from edgekit.graph.passes.noops import remove_noops
+from edgekit.graph.passes.opset import raise_opset
+from edgekit.graph.passes.pads import fold_pads
 from edgekit.graph.passes.shapes import infer_shapes
 
 Pass = Callable[[ir.Model], int]
@@ -27,9 +31,14 @@ Pass = Callable[[ir.Model], int]
 OPENING: Mapping[str, Pass] = {
     "weights_off_inputs": lift_inputs,
     "constants_lifted": lift_constants,
+    "shapes_found": infer_shapes,
+    "opset_raised": raise_opset,
 }
 ROUND: Mapping[str, Pass] = {
     "constants_folded": fold_constants,
+    "noops_removed": remove_noops,
+    "activations_merged": merge_activations,
+    "pads_folded": fold_pads,
 }
 _MOST_ROUNDS = 32
 
