@@ -41,7 +41,7 @@ class Histogram:
     broken: int = 0
     exponent: int = _SMALLEST_EXPONENT
     first: int = 0
-    counts: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: Array = field(default_factory=lambda: np.zeros(1, np.int64))
 
     @property
     def width(self) -> float:
