@@ -7,7 +7,8 @@ exit and the peak memory are the peer's alone:
 
 ``FOLDER`` holds one ``<input>.npy`` for each model input, ``(samples, *shape of one feed)``, made ready beforehand:
 decoding pictures and clips is not charged to the peers. Samples are read from disk one at a time, so that the peak of
-memory is the peer's too. Each peer's package is imported only by its own function.
+memory is the peer's too. Each peer's package is imported only by its own function. It works in the folder of the result:
+ONNX Runtime's shape inference leaves files where it stands.
 """
 
 import argparse
@@ -127,11 +128,12 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     words = parser.parse_args()
-    samples = Samples(words.samples)
+    samples, model, out = Samples(words.samples.resolve()), words.model.resolve(), words.out.resolve()
+    os.chdir(out.parent)
     if words.variant in ONNXRUNTIME:
-        quantize_onnxruntime(words.model, samples, words.out, ONNXRUNTIME[words.variant])
+        quantize_onnxruntime(model, samples, out, ONNXRUNTIME[words.variant])
     else:
-        quantize_nncf(words.model, samples, words.out, NNCF[words.variant])
+        quantize_nncf(model, samples, out, NNCF[words.variant])
 
 
 if __name__ == "__main__":
