@@ -7,8 +7,8 @@ exit and the peak memory are the peer's alone:
 
 ``FOLDER`` holds one ``<input>.npy`` for each model input, ``(samples, *shape of one feed)``, made ready beforehand:
 decoding pictures and clips is not charged to the peers. Samples are read from disk one at a time, so that the peak of
-memory is the peer's too. Each peer's package is imported only by its own function. It works in the folder of the result:
-ONNX Runtime's shape inference leaves files where it stands.
+memory is the peer's too. Each peer's package is imported only by its own function, which works in the folder of the
+result: ONNX Runtime's shape inference leaves files where it stands.
 """
 
 import argparse
