@@ -67,7 +67,7 @@ def place_pairs(graph: ir.Graph, scheme: Scheme, *, float_nodes: Collection[str]
     chosen = _Choice(scheme, set(float_nodes))
     for node in graph:
         chosen.consider(node)
-    chosen.drop_pointless()
+    chosen.drop_pointless(graph)
     nodes = [node for node in graph if node in chosen.nodes]
     values = list(chosen.paired_values(nodes))
     scale_of = _scales(nodes, values, chosen)
@@ -165,10 +165,10 @@ class _Choice:
         melts = follower.op_type in self.scheme.fused and follower.graph is node.graph
         return follower.outputs[0] if melts and uses[0].idx == 0 else output
 
-    def drop_pointless(self) -> None:
-        """Take operators without weights out again when they lead from and to float only at the tail."""
-        for node in sorted(self.nodes, key=lambda each: -_depth(each)):
-            if node.op_type in WEIGHTED or node.op_type in self.scheme.shared:
+    def drop_pointless(self, graph: ir.Graph) -> None:
+        """Take operators without weights out again when only float reads their result."""
+        for node in reversed(graph):
+            if node not in self.nodes or node.op_type in WEIGHTED or node.op_type in self.scheme.shared:
                 continue
             reads = [use.node for output in node.outputs for use in self.result(node, output).uses()]
             if reads and any(reader in self.nodes for reader in reads):
@@ -192,11 +192,6 @@ class _Choice:
         if node.op_type not in self.scheme.float_output:
             return False
         return not any(use.node in self.nodes for use in self.result(node, output).uses())
-
-
-def _depth(node: ir.Node) -> int:
-    graph = node.graph
-    return graph.index(node) if isinstance(graph, ir.Graph) else 0
 
 
 def _is_dequantized(value: ir.Value | None) -> bool:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import onnx_ir as ir
 
 from edgekit.graph.placement import Placement, data_inputs, place_pairs
 from edgekit.graph.qdq import write_pairs
-from edgekit.graph.save import save_model
+from edgekit.graph.save import model_bytes
 from edgekit.profiles import Scheme
 from edgekit.quantize.calibration import batches, histograms
 from edgekit.quantize.numbers import clips_of, find_grids, pool_histograms
@@ -26,7 +27,7 @@ from edgekit.recipe import Progress, silent
 from edgekit.runner.runtimes.base import Array, open_session
 from edgekit.samples.sets import SampleSet
 
-JUDGED_SAMPLES = 64
+JUDGED_SAMPLES = 32
 """How many calibration samples a candidate is judged on."""
 
 _MOST_CONCAT_RATIO = 64.0
@@ -95,7 +96,7 @@ class Calibrated:
     @contextmanager
     def _session(self, model: ir.Model) -> Iterator[Iterator[dict[str, Array]]]:
         path = self.folder / "candidate.onnx"
-        save_model(model, path)
+        path.write_bytes(model_bytes(model))
         session = open_session("onnxruntime", path, threads=cores())
         try:
             yield (session.infer(feeds) for feeds in batches(session, self.samples))
@@ -109,9 +110,24 @@ def calibrate(
 ) -> Calibrated:
     """Run the float model on all samples and keep a histogram of every value that may carry a pair."""
     widest = place_pairs(model.graph, scheme)
-    seen = histograms(model, widest.values, samples, folder=folder, threads=cores(), progress=progress)
+    made_of = _made_of(model.graph, widest, scheme)
+    watched = [name for name in widest.values if name not in made_of]
+    seen = histograms(model, watched, samples, folder=folder, threads=cores(), progress=progress)
+    for name, parts in made_of.items():
+        seen[name] = reduce(Histogram.merge, (seen[part] for part in parts))
     never = frozenset(_unfit(model.graph, widest, seen))
     return Calibrated(model, scheme, seen, samples, folder, never)
+
+
+def _made_of(graph: ir.Graph, placement: Placement, scheme: Scheme) -> dict[str, list[str]]:
+    """Return value -> values whose numbers it holds, for the results of operators that hand numbers through."""
+    chosen, paired = set(placement.nodes), set(placement.values)
+    parts: dict[str, list[str]] = {}
+    for node in graph:
+        if str(node.name) in chosen and node.op_type in scheme.shared:
+            inputs = list(dict.fromkeys(str(value.name) for value in data_inputs(node)))
+            parts |= {str(output.name): inputs for output in node.outputs if str(output.name) in paired}
+    return parts
 
 
 def cores() -> int:

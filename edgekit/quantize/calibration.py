@@ -1,22 +1,28 @@
 """Calibration: run the float model on the card's calibration samples and watch its activations.
 
 The model runs in ONNX Runtime with the watched values as further outputs, a few samples at a time: as many as keep the
-watched numbers within ``WATCHED_BYTES``. Memory does not grow with the number of samples.
+watched numbers within ``WATCHED_BYTES`` and the inputs within ``FED_BYTES``. Memory does not grow with the number of samples.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
 
-from edgekit.graph.save import save_model
+from edgekit.graph.save import model_bytes
 from edgekit.quantize.observers import Histogram
 from edgekit.recipe import Progress, silent
 from edgekit.runner.runtimes.base import Array, Session, open_session
 from edgekit.samples.sets import SampleSet
 
-WATCHED_BYTES = 48 << 20
+WATCHED_BYTES = 8 << 20
+FED_BYTES = 256 << 10
+"""What a model holds while it runs is a multiple of what it is fed: about so much at once."""
+
+COUNTED = 1 << 22
+"""Of a tensor about so many numbers are counted over all samples, evenly spread, in odd steps so that no channel and
+no column of a picture is passed over."""
+
 _MOST_AT_ONCE = 32
 
 
@@ -67,17 +73,14 @@ def histograms(
     threads: int = 1,
     progress: Progress = silent,
 ) -> dict[str, Histogram]:
-    """Return a histogram of each value over all samples."""
+    """Return a histogram of each value over all samples: exact range, counts of about ``COUNTED`` numbers."""
     seen = {name: Histogram() for name in values}
-    watch(
-        model,
-        values,
-        samples,
-        lambda name, array: seen[name].add(array),
-        folder=folder,
-        threads=threads,
-        progress=progress,
-    )
+
+    def look(name: str, array: Array) -> None:
+        for sample in array if array.ndim > 1 else [array]:
+            seen[name].add(sample, every=sample.size * len(samples) // COUNTED | 1)
+
+    watch(model, values, samples, look, folder=folder, threads=threads, progress=progress)
     return seen
 
 
@@ -90,12 +93,14 @@ def save_widened(model: ir.Model, values: Sequence[str], path: Path) -> dict[str
         if name not in names:
             wide.graph.outputs.append(known[name])
             names[name] = name
-    save_model(wide, path)
+    path.write_bytes(model_bytes(wide))
     return names
 
 
 def batches(session: Session, samples: SampleSet) -> Iterator[Mapping[str, Array]]:
-    """Yield feeds of all samples, as many at once as keep the session's outputs within ``WATCHED_BYTES``."""
-    result = session.infer(samples[0])
-    bytes_each = sum(array.nbytes for array in result.values()) + 1
-    yield from samples.batches(int(np.clip(WATCHED_BYTES // bytes_each, 1, _MOST_AT_ONCE)))
+    """Yield feeds of all samples, as many at once as keep inputs and outputs within their bytes."""
+    first = samples[0]
+    shown_bytes = sum(array.nbytes for array in session.infer(first).values()) + 1
+    fed_bytes = sum(array.nbytes for array in first.values()) + 1
+    size = min(WATCHED_BYTES // shown_bytes, FED_BYTES // fed_bytes, _MOST_AT_ONCE)
+    yield from samples.batches(max(size, 1))

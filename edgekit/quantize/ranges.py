@@ -92,7 +92,7 @@ def entropy_range(histogram: Histogram) -> tuple[float, float]:
     counts = np.bincount(magnitudes, weights=histogram.counts.astype(np.float64))
     if len(counts) <= _LEVELS:
         return histogram.low, histogram.high
-    stops = np.unique(np.linspace(_LEVELS, len(counts), 2 * _CANDIDATES).astype(int))
+    stops = np.unique(np.linspace(_LEVELS, len(counts), _CANDIDATES).astype(int))
     divergences = [_divergence(counts, int(stop)) for stop in stops]
     threshold = float(stops[int(np.argmin(divergences))]) * histogram.width
     return max(histogram.low, -threshold), min(histogram.high, threshold)
