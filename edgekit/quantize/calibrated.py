@@ -5,6 +5,7 @@ method and any set of layers left in float gives its graph in milliseconds, and 
 signal-to-quantization-noise ratio (SQNR) and the cosine of each output against the float model, on calibration samples.
 """
 
+import gc
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -103,6 +104,7 @@ class Calibrated:
         finally:
             session.close()
             path.unlink(missing_ok=True)
+            gc.collect()  # graphs refer to themselves: without this a dozen candidates would wait for the collector
 
 
 def calibrate(

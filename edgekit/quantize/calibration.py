@@ -1,7 +1,7 @@
 """Calibration: run the float model on the card's calibration samples and watch its activations.
 
-The model runs in ONNX Runtime with the watched values as further outputs, a few samples at a time: as many as keep the
-watched numbers within ``WATCHED_BYTES`` and the inputs within ``FED_BYTES``. Memory does not grow with the number of samples.
+The model runs in ONNX Runtime with the watched values as further outputs, as many samples at a time as keep the
+watched numbers within ``WATCHED_BYTES`` and the inputs within ``FED_BYTES``. Memory does not grow with their number.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgekit.graph.save import model_bytes
 from edgekit.quantize.observers import Histogram
 from edgekit.recipe import Progress, silent
-from edgekit.runner.runtimes.base import Array, Session, open_session
+from edgekit.runner.runtimes.base import Array, Port, Session, open_session
 from edgekit.samples.sets import SampleSet
 
 WATCHED_BYTES = 8 << 20
@@ -82,6 +82,18 @@ def histograms(
 
     watch(model, values, samples, look, folder=folder, threads=threads, progress=progress)
     return seen
+
+
+def ports_from_graph(graph: ir.Graph) -> tuple[Port, ...]:
+    """Return the inputs of a model as a session would give them, without opening one."""
+    return tuple(
+        Port(
+            str(value.name),
+            value.dtype.numpy().name if value.dtype else "object",
+            tuple(dim if isinstance(dim, int) else None for dim in value.shape or ()),
+        )
+        for value in graph.inputs
+    )
 
 
 def save_widened(model: ir.Model, values: Sequence[str], path: Path) -> dict[str, str]:

@@ -17,9 +17,10 @@ from edgekit.errors import RecipeError, StepError
 from edgekit.graph.load import load_model
 from edgekit.graph.save import save_model
 from edgekit.quantize.calibrated import Calibrated, Fidelity, calibrate, fidelity
+from edgekit.quantize.calibration import ports_from_graph
 from edgekit.quantize.damage import hold, rank_layers, weighted_nodes
 from edgekit.recipe import Given, Outcome
-from edgekit.runner.runtimes.base import Array, open_session
+from edgekit.runner.runtimes.base import Array
 from edgekit.samples.sets import SampleSet, open_samples
 
 CANDIDATES = ("min-max", "mse", "percentile:99.99", "percentile:99.999", "entropy")
@@ -70,9 +71,7 @@ class StaticQuantization:
         if scheme is None or given.card is None:
             raise StepError(f"quantize.static needs a card and an integer target; got {given.target.name}")
         graph = load_model(model.path)
-        session = open_session("onnxruntime", model.path)
-        samples = open_samples(given.card, session.inputs).calibration
-        session.close()
+        samples = open_samples(given.card, ports_from_graph(graph.graph)).calibration
         return self.quantize(model, graph, samples, given)
 
     def quantize(self, source: Artifact, model: ir.Model, samples: SampleSet, given: Given) -> Outcome:
