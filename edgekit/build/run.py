@@ -1,0 +1,167 @@
+"""The main job: a recipe in, a report out; the only place that knows the order of the steps.
+
+    check the inputs -> prepare -> prove it equal -> for each target: quantize, compile, prove, repair, choose -> report
+
+Nothing is written before the inputs are known to be good. A target that fails leaves its reason in the report and
+does not stop the others.
+"""
+
+from pathlib import Path
+
+import edgekit
+from edgekit.artifact import Artifact, digest_file
+from edgekit.build.equality import differences
+from edgekit.build.inputs import Inputs, open_inputs
+from edgekit.build.job import Job
+from edgekit.build.surroundings import describe_surroundings
+from edgekit.build.target import build_target, copy_artifact
+from edgekit.errors import EdgeKitError, MissingExtra, RecipeError, StepError
+from edgekit.graph.load import load_model
+from edgekit.graph.prepare import prepare
+from edgekit.graph.save import save_model
+from edgekit.present.html import html_from_report
+from edgekit.present.junit import junit_from_report
+from edgekit.present.markdown import markdown_from_report
+from edgekit.profiles import Target
+from edgekit.recipe import Outcome, Progress, Recipe, silent, toml_from_recipe
+from edgekit.report import Failure, ModelRecord, ProfileRecord, Report, TargetReport
+from edgekit.report import Inputs as InputsRecord
+from edgekit.store import open_store
+from edgekit.validate.predict import predict
+
+_WRITTEN = ("report.json", "report.md", "report.html", "report.junit.xml", "recipe.resolved.toml", "log.txt")
+_EQUAL_ON = 64
+
+
+def run(recipe: Recipe, out: Path, *, resume: bool = False, fresh: bool = False, progress: Progress = silent) -> Report:
+    """Build a recipe into the folder ``out`` and return the report that was written there.
+
+    Args:
+        recipe: resolved.
+        out: made where absent; finished steps in it are taken where they match.
+        resume: a build that was killed goes on at the step that it was in; steps are small, so that is all there is.
+        fresh: run every step again.
+        progress: told what is being done.
+
+    Raises:
+        EdgeKitError: the inputs are wrong, or OUT cannot be used; failures of single targets stand in the report.
+    """
+    inputs = open_recipe_inputs(recipe)
+    with open_store(out, fresh=fresh and not resume) as store:
+        store.withdraw(*_WRITTEN)
+        job = Job(inputs, store, recipe.threads, recipe.seed, progress)
+        prepared = prepare_model(job)
+        built = [_target(job, recipe, target, prepared) for target in recipe.targets]
+        report = _report(recipe, job, [each for each, _ in built])
+
+        def fill(folder: Path) -> None:
+            for each, artifact in built:
+                if artifact is not None:
+                    (folder / each.name).mkdir()
+                    copy_artifact(artifact, folder / each.name)
+
+        store.publish("artifacts", fill)
+        store.write("recipe.resolved.toml", toml_from_recipe(recipe))
+        store.write("log.txt", "\n".join(job.log) + "\n")
+        store.write("report.md", markdown_from_report(report))
+        store.write("report.junit.xml", junit_from_report(report))
+        store.write("report.html", html_from_report(report))
+        store.write("report.json", report.to_json())
+    return report
+
+
+def plan(recipe: Recipe) -> list[str]:
+    """Say what a build would do, one line a step; nothing is run."""
+    lines = [] if isinstance(recipe.model, Path) else [f"export {recipe.model}"]
+    lines.append("prepare, and prove it equal to the model")
+    for target in recipe.targets:
+        steps = [use for use, _ in recipe.steps] or (["quantize.static"] if target.scheme else [])
+        lines += [f"{use} for {target.name}" for use in steps]
+        lines += [f"compile.{target.runtime} for {target.name}", f"accuracy, latency, memory, size for {target.name}"]
+    return [*lines, "report"]
+
+
+def open_recipe_inputs(recipe: Recipe) -> Inputs:
+    """Check the model and the card of a recipe against each other."""
+    if not isinstance(recipe.model, Path):
+        raise RecipeError(f"model: {recipe.model!r} is no ONNX file", hint="export it to ONNX first")
+    return open_inputs(recipe.model, recipe.card)
+
+
+def prepare_model(job: Job) -> Artifact:
+    """Prepare the user's model, and prove on calibration samples that it computes the same.
+
+    Raises:
+        StepError: an output differs by more than rounding explains.
+    """
+    original = job.inputs.model
+
+    def work(folder: Path) -> Outcome:
+        prepared = prepare(load_model(original.path))
+        path = folder / "prepared.onnx"
+        save_model(prepared.model, path)
+        beside = [each for each in (folder / f"{path.name}.data",) if each.exists()]
+        made = Artifact.of(path, kind="onnx", beside=beside, made_by="prepare", parent=original.sha256)
+        samples = job.inputs.samples.calibration
+        feeds = [samples[index] for index in range(min(_EQUAL_ON, len(samples)))]
+        found = differences(predict(original, feeds), predict(made, feeds))
+        wrong = [f"prepare: output {each.output!r} differs by {each.error:.2g}" for each in found if not each.holds]
+        if wrong:
+            raise StepError(wrong, hint="please report this model; inspect it with: edgekit inspect MODEL")
+        facts = {**{name: count for name, count in prepared.facts.items() if count}, "samples": len(feeds)}
+        return Outcome(made, changed=True, facts={**facts, "largest_difference": max(each.error for each in found)})
+
+    inputs = {"calibration": job.inputs.samples.calibration.sha256}
+    return job.run("prepare", original, work, options={}, inputs=inputs).outcome.model
+
+
+def _target(job: Job, recipe: Recipe, target: Target, prepared: Artifact) -> tuple[TargetReport, Artifact | None]:
+    try:
+        return build_target(job, recipe, target, job.inputs.model, prepared)
+    except (MissingExtra, StepError) as error:
+        return _failed(target, error), None
+
+
+def _failed(target: Target, error: EdgeKitError) -> TargetReport:
+    code = 4 if isinstance(error, MissingExtra) else 6
+    return TargetReport(
+        name=target.name,
+        runtime=target.runtime,
+        runtime_version=None,
+        precision=target.precision,
+        measured_on="host",
+        artifact=None,
+        accuracy=None,
+        latency=None,
+        memory=None,
+        load_ms=None,
+        int8_ops_share=None,
+        verdict="inconclusive",
+        binding=None,
+        reasons=tuple(error.mistakes),
+        failure=Failure(exit_code=code, error="; ".join(error.mistakes), hint=error.hint),
+    )
+
+
+def _report(recipe: Recipe, job: Job, targets: list[TargetReport]) -> Report:
+    samples, model = job.inputs.samples, job.inputs.model
+    return Report.of(
+        tool=f"edgekit {edgekit.__version__}",
+        budget=recipe.budget,
+        model=ModelRecord(path=str(recipe.model), sha256=model.sha256, size_bytes=model.size_bytes),
+        targets=targets,
+        steps=job.steps,
+        surroundings=describe_surroundings(),
+        inputs=InputsRecord(
+            card=job.inputs.card.name,
+            calibration_sha256=samples.calibration.sha256,
+            evaluation_sha256=samples.evaluation.sha256,
+            calibration_samples=len(samples.calibration),
+            evaluation_samples=len(samples.evaluation),
+            dropped_samples=samples.dropped,
+            seed=recipe.seed,
+            profiles={
+                name: ProfileRecord(path=str(path), sha256=digest_file(path)) for name, path in recipe.profiles.items()
+            },
+        ),
+    )
