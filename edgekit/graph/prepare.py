@@ -20,7 +20,10 @@ from onnx_ir.passes.common import (
 )
 
 from edgekit.graph.passes.activations import merge_activations
+from edgekit.graph.passes.affine import fold_affine
 from edgekit.graph.passes.constants import fold_constants, lift_constants, lift_inputs
+from edgekit.graph.passes.halves import widen_halves
+from edgekit.graph.passes.means import pool_means
 from edgekit.graph.passes.noops import remove_noops
 from edgekit.graph.passes.opset import raise_opset
 from edgekit.graph.passes.pads import fold_pads
@@ -33,12 +36,15 @@ OPENING: Mapping[str, Pass] = {
     "constants_lifted": lift_constants,
     "shapes_found": infer_shapes,
     "opset_raised": raise_opset,
+    "halves_widened": widen_halves,
 }
 ROUND: Mapping[str, Pass] = {
     "constants_folded": fold_constants,
     "noops_removed": remove_noops,
     "activations_merged": merge_activations,
     "pads_folded": fold_pads,
+    "affine_folded": fold_affine,
+    "means_pooled": pool_means,
 }
 _MOST_ROUNDS = 32
 
