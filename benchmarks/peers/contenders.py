@@ -141,9 +141,8 @@ def build(case: Case) -> tuple[dict[str, Any], dict[str, Artifact]]:
     for target in report["targets"]:
         path = out / target["artifact"]["path"]
         beside = [out / each["path"] for each in target["artifact"]["files"]]
-        options = (
-            json.loads((path.parent / "options.json").read_text()) if (path.parent / "options.json").exists() else {}
-        )
+        half = target["precision"] == "bf16"
+        options = {"INFERENCE_PRECISION_HINT": "bf16"} if half else {}  # what a float IR needs to be told when opened
         shipped[target["runtime"]] = Artifact.of(path, kind=target["runtime"], beside=beside, options=options)
     return {"exit_code": ended.returncode, "report": report}, shipped
 

@@ -170,6 +170,12 @@ def test_an_ir_is_held_against_irs(bounds: ModuleType, results: Results) -> None
     assert (found["sqnr"].peer, found["sqnr"].holds) == ("onnxruntime-minmax-tensor", False)
 
 
+def test_what_build_ships_may_be_float_and_as_large(bounds: ModuleType, results: Results) -> None:
+    results["models"]["resnet20"]["artifacts"]["edgekit-build-onnxruntime"] = entry(90.0, None, 400)
+    found = {each.bound: each.holds for each in bounds.checks(results) if each.artifact == "edgekit-build-onnxruntime"}
+    assert found == {"drop": True, "sqnr": True}
+
+
 def test_the_exit_code_tells_a_missed_bound(
     bounds: ModuleType, results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
