@@ -1,5 +1,6 @@
 """The main job: a recipe in, a report out; the only place that knows the order of the steps."""
 
+from edgekit.build.alone import compile_alone, eval_alone, quantize_alone
 from edgekit.build.run import plan, run
 
-__all__ = ["plan", "run"]
+__all__ = ["compile_alone", "eval_alone", "plan", "quantize_alone", "run"]

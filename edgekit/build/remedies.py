@@ -23,6 +23,15 @@ Judged = Callable[[Candidate], Accuracy]
 
 
 @dataclass(frozen=True)
+class Missed:
+    """A candidate, its accuracy, and the drop in points that it should have held."""
+
+    candidate: Candidate
+    accuracy: Accuracy
+    budget_points: float
+
+
+@dataclass(frozen=True)
 class Repaired:
     """The best candidate found, its accuracy, and every try."""
 
@@ -36,21 +45,17 @@ def needs_repair(accuracy: Accuracy, budget_points: float) -> bool:
     return accuracy.drop > budget_points
 
 
-def repair(
-    job: Job, prepared: Artifact, target: Target, start: Candidate, accuracy: Accuracy, judged: Judged, drop: float
-) -> Repaired:
-    """Try remedies until one holds ``drop`` points.
+def repair(job: Job, prepared: Artifact, target: Target, missed: Missed, judged: Judged) -> Repaired:
+    """Try remedies until one holds the budget.
 
     Args:
         job: the build.
         prepared: the float model.
         target: what is built for.
-        start: the candidate that missed.
-        accuracy: of ``start``.
+        missed: the candidate that missed, and by how much.
         judged: measures a candidate's accuracy.
-        drop: the budget in points.
     """
-    best, reached = start, accuracy
+    best, reached = missed.candidate, missed.accuracy
     tries: list[Remedy] = []
     kept: int | None = None
     for step, note in _remedies():
@@ -76,7 +81,7 @@ def repair(
         )
         if found.drop < reached.drop:
             best, reached, kept = candidate, found, len(tries) - 1
-        if not needs_repair(reached, drop):
+        if not needs_repair(reached, missed.budget_points):
             break
     listed = (remedy.model_copy(update={"kept": index == kept}) for index, remedy in enumerate(tries))
     return Repaired(best, reached, tuple(listed))

@@ -26,6 +26,7 @@ from edgekit.profiles import Target
 from edgekit.recipe import Outcome, Progress, Recipe, silent, toml_from_recipe
 from edgekit.report import Failure, ModelRecord, ProfileRecord, Report, TargetReport
 from edgekit.report import Inputs as InputsRecord
+from edgekit.samples.sets import SampleSet
 from edgekit.store import open_store
 from edgekit.validate.predict import predict
 
@@ -94,25 +95,37 @@ def prepare_model(job: Job) -> Artifact:
     Raises:
         StepError: an output differs by more than rounding explains.
     """
-    original = job.inputs.model
+    samples = job.inputs.samples.calibration
 
     def work(folder: Path) -> Outcome:
-        prepared = prepare(load_model(original.path))
-        path = folder / "prepared.onnx"
-        save_model(prepared.model, path)
-        beside = [each for each in (folder / f"{path.name}.data",) if each.exists()]
-        made = Artifact.of(path, kind="onnx", beside=beside, made_by="prepare", parent=original.sha256)
-        samples = job.inputs.samples.calibration
-        feeds = [samples[index] for index in range(min(_EQUAL_ON, len(samples)))]
-        found = differences(predict(original, feeds), predict(made, feeds))
-        wrong = [f"prepare: output {each.output!r} differs by {each.error:.2g}" for each in found if not each.holds]
-        if wrong:
-            raise StepError(wrong, hint="please report this model; inspect it with: edgekit inspect MODEL")
-        facts = {**{name: count for name, count in prepared.facts.items() if count}, "samples": len(feeds)}
-        return Outcome(made, changed=True, facts={**facts, "largest_difference": max(each.error for each in found)})
+        made, facts = prepared_from(job.inputs.model, samples, folder, _EQUAL_ON)
+        return Outcome(made, changed=True, facts=facts)
 
-    inputs = {"calibration": job.inputs.samples.calibration.sha256}
-    return job.run("prepare", original, work, options={}, inputs=inputs).outcome.model
+    done = job.run("prepare", job.inputs.model, work, options={}, inputs={"calibration": samples.sha256})
+    return done.outcome.model
+
+
+def prepared_from(
+    original: Artifact, samples: SampleSet, folder: Path, equal_on: int
+) -> tuple[Artifact, dict[str, float]]:
+    """Write the prepared model into ``folder``, and compare it with the original on the first samples.
+
+    Raises:
+        StepError: an output differs by more than rounding explains.
+    """
+    prepared = prepare(load_model(original.path))
+    path = folder / "prepared.onnx"
+    save_model(prepared.model, path)
+    beside = [each for each in (folder / f"{path.name}.data",) if each.exists()]
+    made = Artifact.of(path, kind="onnx", beside=beside, made_by="prepare", parent=original.sha256)
+    feeds = [samples[index] for index in range(min(equal_on, len(samples)))]
+    found = differences(predict(original, feeds), predict(made, feeds))
+    wrong = [f"prepare: output {each.output!r} differs by {each.error:.2g}" for each in found if not each.holds]
+    if wrong:
+        raise StepError(wrong, hint="please report this model; inspect it with: edgekit inspect MODEL")
+    facts: dict[str, float] = {name: count for name, count in prepared.facts.items() if count}
+    largest = max((each.error for each in found), default=0.0)
+    return made, {**facts, "equal_on_samples": len(feeds), "largest_difference": largest}
 
 
 def _target(job: Job, recipe: Recipe, target: Target, prepared: Artifact) -> tuple[TargetReport, Artifact | None]:

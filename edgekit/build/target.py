@@ -13,7 +13,7 @@ from edgekit.artifact import Artifact
 from edgekit.build.candidates import Candidate, default_steps, make_candidates, why_not_here
 from edgekit.build.choice import Standing, choose
 from edgekit.build.job import Job
-from edgekit.build.remedies import Repaired, needs_repair, repair
+from edgekit.build.remedies import Missed, needs_repair, repair
 from edgekit.compile.proof import Proof, prove
 from edgekit.profiles import Target
 from edgekit.recipe import Recipe
@@ -55,7 +55,8 @@ def build_target(
     accuracies = {id(each): _accuracy(job, target, base, each, drop) for each in (base, *others)}
     remedies: tuple[Remedy, ...] = ()
     if others and others[0].precision in ("int8", "mixed") and needs_repair(accuracies[id(others[0])], drop):
-        repaired = _repair(job, prepared, target, others[0], accuracies, base, drop)
+        missed = Missed(others[0], accuracies[id(others[0])], drop)
+        repaired = repair(job, prepared, target, missed, lambda found: _accuracy(job, target, base, found, drop))
         remedies = repaired.remedies
         if repaired.candidate is not others[0]:
             others = [repaired.candidate, *others[1:]]
@@ -102,21 +103,6 @@ def _accuracy(job: Job, target: Target, base: Candidate, candidate: Candidate, d
     if candidate is base:
         return accuracy.model_copy(update={"drop_lower_95": 0.0, "drop_upper_95": 0.0, "samples_needed": None})
     return accuracy
-
-
-def _repair(
-    job: Job,
-    prepared: Artifact,
-    target: Target,
-    start: Candidate,
-    accuracies: Mapping[int, Accuracy],
-    base: Candidate,
-    drop: float,
-) -> Repaired:
-    def judged(candidate: Candidate) -> Accuracy:
-        return _accuracy(job, target, base, candidate, drop)
-
-    return repair(job, prepared, target, start, accuracies[id(start)], judged, drop)
 
 
 def _rounds(

@@ -127,7 +127,8 @@ def quantize(values: Array, grid: Grid, bits: int = 8) -> Array:
         low = -high
     scale, zero = _broadcast(grid, values.ndim)
     steps = np.rint(values.astype(np.float64) / scale) + zero
-    return np.clip(steps, low, high).astype(grid.zero_point.dtype)
+    integers: Array = np.clip(steps, low, high).astype(grid.zero_point.dtype)
+    return integers
 
 
 def dequantize(integers: Array, grid: Grid) -> Array:

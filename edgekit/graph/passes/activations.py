@@ -99,7 +99,7 @@ def _write(node: ir.Node, value: ir.Value, bounds: Bounds) -> bool:
     kind = "Relu" if bounds == _RELU else "Clip"
     if node.op_type == kind and node.inputs[0] is value and not (kind == "Clip" and _has_needless_bound(node, bounds)):
         return False
-    inputs = [value]
+    inputs: list[ir.Value | None] = [value]
     if kind == "Clip":
         inputs += [_bound_input(node, name, number) for name, number in zip(("min", "max"), bounds, strict=True)]
         inputs = inputs[:-1] if inputs[-1] is None else inputs

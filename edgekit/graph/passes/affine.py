@@ -102,7 +102,8 @@ def _read_normalization(node: ir.Node) -> tuple[Affine, ir.Value] | None:
     given = [constant_of(input_of(node, index)) for index in range(1, 5)]
     data = node.inputs[0]
     used = any(output.uses() or output.is_graph_output() for output in node.outputs[1:])
-    if data is None or used or node.attributes.get_int("training_mode", 0):
+    training = node.attributes.get_int("training_mode", 0)
+    if data is None or used or training:
         return None
     scale, bias, mean, variance = (None if each is None else each.astype(np.float64) for each in given)
     if scale is None or bias is None or mean is None or variance is None:
@@ -138,7 +139,7 @@ def _channels(layer: ir.Node, weight: Array) -> int:
             return int(weight.shape[0])
         case "ConvTranspose":
             return int(weight.shape[1]) * layer.attributes.get_int("group", 1)
-        case "Gemm" if layer.attributes.get_int("transB", 0):
+        case "Gemm" if layer.attributes.get_int("transB", 0) != 0:
             return int(weight.shape[0])
         case _:
             return int(weight.shape[-1])
@@ -169,7 +170,7 @@ def _along(layer: ir.Node, weight: Array, scale: Array) -> Array:
             groups = layer.attributes.get_int("group", 1)
             rows = np.repeat(scale.reshape(groups, 1, -1), weight.shape[0] // groups, axis=1)
             return rows.reshape(weight.shape[0], weight.shape[1], *[1] * (weight.ndim - 2))
-        case "Gemm" if layer.attributes.get_int("transB", 0):
+        case "Gemm" if layer.attributes.get_int("transB", 0) != 0:
             return scale.reshape(-1, 1)
         case _:
             return scale

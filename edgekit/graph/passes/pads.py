@@ -62,7 +62,7 @@ def _takes(reader: ir.Node, pads: list[int], number: float | None, source: ir.Va
         return False
     if is_onnx(reader, "Conv"):
         return number == 0
-    if not is_onnx(reader, "AveragePool", "MaxPool") or reader.attributes.get_int("ceil_mode", 0):
+    if not is_onnx(reader, "AveragePool", "MaxPool") or reader.attributes.get_int("ceil_mode", 0) != 0:
         return False
     own = _own_pads(reader, len(pads))
     kernel = reader.attributes.get_ints("kernel_shape", ())
