@@ -6,11 +6,15 @@ its outputs gain at most fixed lengths.
 """
 
 import logging
+import math
 
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
-from edgekit.graph.edits import ONNX_DOMAINS
+from edgekit.graph.edits import ONNX_DOMAINS, constant_of, input_of, is_onnx
+
+MOST_FOLLOWED = 1 << 16
+"""Elements of a constant shape up to which onnx may follow single numbers through the graph."""
 
 
 def infer_shapes(model: ir.Model) -> int:
@@ -24,12 +28,18 @@ def infer_shapes(model: ir.Model) -> int:
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns with a traceback where inference finds nothing
     try:
-        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=not _holds_bomb(model))(model)
     finally:
         logger.setLevel(level)
     for value, shape in declared:
         value.shape = _with_fixed_lengths(shape, value.shape)
     return sum(value.type is not None for node in model.graph.all_nodes() for value in node.outputs)
+
+
+def _holds_bomb(model: ir.Model) -> bool:
+    """Whether a constant asks for a shape so large that onnx would not end following the numbers in it."""
+    asked = (constant_of(input_of(node, 0)) for node in model.graph.all_nodes() if is_onnx(node, "ConstantOfShape"))
+    return any(shape is not None and math.prod(shape.tolist()) > MOST_FOLLOWED for shape in asked)
 
 
 def _with_fixed_lengths(declared: ir.Shape | None, found: ir.Shape | None) -> ir.Shape | None:
