@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ import numpy as np
 import onnx
 
 HERE = Path(__file__).resolve().parent
+SCHEMA = "edgekit.zoo/1"
 LIMIT_SECONDS = 60.0
 SAME_COSINE = 0.99999
 INTEGER_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "MatMulInteger"}
@@ -234,7 +236,8 @@ def main(words: Sequence[str]) -> int:
                 found[variant] = endings
                 print_table(endings, f"{peer}: {variant}")
     if given.results:
-        data = {name: [asdict(each) for each in endings] for name, endings in found.items()}
+        endings_of = {name: [asdict(each) for each in endings] for name, endings in found.items()}
+        data = {"schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds"), "endings": endings_of}
         given.results.write_text(json.dumps(data, indent=1) + "\n")
     return 1 if missed else 0
 

@@ -1,7 +1,8 @@
 """Table: a run of run.py as Markdown, for the README.
 
-    python benchmarks/peers/table.py RESULTS.json [--write README.md]
+    python benchmarks/peers/table.py RESULTS.json [--zoo ZOO.json] [--write README.md]
 
+``--zoo`` adds how the zoo ended, as benchmarks/zoo.py kept it.
 ``--write`` puts it between the marks ``<!-- results: begin`` and ``<!-- results: end -->`` of a file.
 """
 
@@ -18,8 +19,8 @@ from bounds import EXACT_DB, SAVED_BY, Side, decibels, peak_rss_mib, seconds
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 CHOSEN = {"onnxruntime": "edgekit-onnxruntime", "openvino": "edgekit-openvino"}
 HEADING = (
-    "| model, samples | runtime | float | drop | SQNR dB | size kB | times float | quantize s | peak MiB |",
-    "|---|---|---:|---|---|---|---|---|---|",
+    "| model, samples | runtime | float | drop | SQNR dB | size kB | times float | quantize s | peak MiB | build ships |",
+    "|---|---|---:|---|---|---|---|---|---|---|",
 )
 MARKS = re.compile(r"(<!-- results: begin[^\n]*-->\n).*?(<!-- results: end -->)", re.DOTALL)
 
@@ -33,11 +34,22 @@ def table(results: Mapping[str, Any]) -> str:
         "ONNX and on OpenVINO models), each figure the best that any of them reaches on that runtime. Drop in points "
         "of top-1 (fastestdet: AP50), negative is better than float; times float: how many times faster than the float "
         "model in ONNX Runtime, one thread, interleaved rounds of fresh processes; quantize: from the model to the "
-        f"saved file, and peak memory, beside NNCF. {results['machine']['processor']}, {results['date'][:10]}, "
+        f"saved file, and peak memory, beside NNCF; build ships: what ``edgekit build`` chose, how many times faster than "
+        f"float, its verdict. {results['machine']['processor']}, {results['date'][:10]}, "
         f"commit {results['commit'][:9]}."
     )
     rows = [row for name, model in results["models"].items() for row in rows_of(name, model)]
     return "\n".join([said, "", *HEADING, *rows]) + "\n"
+
+
+def zoo_line(zoo: Mapping[str, Any]) -> str:
+    """One sentence on the zoo of awkward models."""
+    counts = {name: sum(not each["wrong"] for each in endings) for name, endings in zoo["endings"].items()}
+    total = len(next(iter(zoo["endings"].values())))
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return (
+        f"Of {total} small awkward models, these end as they should (benchmarks/zoo.py, {zoo['date'][:10]}): {told}.\n"
+    )
 
 
 def rows_of(name: str, model: Mapping[str, Any]) -> Iterator[str]:
@@ -57,6 +69,7 @@ def rows_of(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"{model['artifacts'][ours]['size_bytes'] / 1000:.0f} / {min(sizes) / 1000:.0f}",
             speeds(model, runtime, ours),
             *costs(side),
+            shipped(model, runtime),
         )
         yield "| " + " | ".join(cells) + " |"
 
@@ -68,6 +81,16 @@ def speeds(model: Mapping[str, Any], runtime: str, ours: str) -> str:
         return ""
     found = latency["speedup_vs_float"]
     return f"{found[ours]['value']:.2f} / {found[latency['best_peer']]['value']:.2f}"
+
+
+def shipped(model: Mapping[str, Any], runtime: str) -> str:
+    """What ``edgekit build`` ships for the runtime: precision, multiple of the float model's speed, verdict."""
+    if "build" not in model:
+        return ""
+    (target,) = (each for each in model["build"]["report"]["targets"] if each["runtime"] == runtime)
+    found = model.get("latency", {}).get(runtime, {}).get("speedup_vs_float", {}).get(f"edgekit-build-{runtime}")
+    times = f" {found['value']:.2f}" if found else ""
+    return f"{target['precision']}{times}, {target['verdict']}"
 
 
 def costs(side: Side) -> tuple[str, str]:
@@ -94,9 +117,12 @@ def shown_db(decibels: float) -> str:
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
+    parser.add_argument("--zoo", type=Path)
     parser.add_argument("--write", type=Path, metavar="README.md")
     given = parser.parse_args(words)
     text = table(json.loads(given.results.read_text()))
+    if given.zoo:
+        text += "\n" + zoo_line(json.loads(given.zoo.read_text()))
     if given.write is None:
         print(text, end="")
         return 0

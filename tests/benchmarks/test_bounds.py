@@ -193,7 +193,26 @@ def test_the_table_has_a_row_for_each_model_and_runtime(script: Loader, results:
     row = script("peers/table").table(results).splitlines()[-1]
     cells = [each.strip() for each in row.strip("|").split("|")]
     assert cells[:5] == ["resnet20, 5,000", "ONNX Runtime", "90.00", "0.00 / +0.10", "30.0 / 30.0"]
-    assert cells[5:] == ["0 / 0", "2.00 / 1.90", "2.0 / 3.0", "120 / 140"]
+    assert cells[5:] == ["0 / 0", "2.00 / 1.90", "2.0 / 3.0", "120 / 140", ""]
+
+
+def test_the_table_tells_what_build_ships(script: Loader, results: Results) -> None:
+    model = results["models"]["resnet20"]
+    targets = [{"runtime": "openvino"}, {"runtime": "onnxruntime", "precision": "mixed", "verdict": "pass"}]
+    model["build"] = {"report": {"targets": targets}}
+    table = script("peers/table")
+    assert table.table(results).splitlines()[-1].endswith("| mixed, pass |")
+    shipped = {"value": 2.5, "lower": 2.4, "upper": 2.6}
+    model["latency"]["onnxruntime"]["speedup_vs_float"]["edgekit-build-onnxruntime"] = shipped
+    assert table.table(results).splitlines()[-1].endswith("| mixed 2.50, pass |")
+
+
+def test_the_zoo_is_told_in_one_sentence(script: Loader) -> None:
+    good, bad = {"wrong": ""}, {"wrong": "not refused"}
+    zoo = {"date": "2026-11-25T07:00:00", "endings": {"EdgeKit": [good, good], "a peer": [good, bad]}}
+    line = script("peers/table").zoo_line(zoo)
+    assert line.startswith("Of 2 small awkward models")
+    assert line.endswith("EdgeKit 2, a peer 1.\n")
 
 
 def test_the_table_is_written_between_its_marks(script: Loader, results: Results, tmp_path: Path) -> None:
@@ -224,4 +243,4 @@ def test_a_figure_that_was_not_measured_leaves_its_cell_empty(script: Loader, re
     results["models"]["resnet20"]["artifacts"]["edgekit-onnx"]["costs"] = []
     ours(results)["runs"]["onnxruntime"]["sqnr_db"] = None
     row = script("peers/table").table(results).splitlines()[-1]
-    assert row.endswith("| exact / 30.0 | 0 / 0 |  |  |  |")
+    assert row.endswith("| exact / 30.0 | 0 / 0 |  |  |  |  |")
