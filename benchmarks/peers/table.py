@@ -19,7 +19,7 @@ from bounds import EXACT_DB, SAVED_BY, Side, decibels, peak_rss_mib, seconds
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 CHOSEN = {"onnxruntime": "edgekit-onnxruntime", "openvino": "edgekit-openvino"}
 HEADING = (
-    "| model, samples | runtime | float | drop | SQNR dB | size kB | times float | quantize s | peak MiB | build ships |",
+    "| model, samples | runtime | float | drop | SQNR dB | kB | times float | quantize s | peak MiB | build ships |",
     "|---|---|---:|---|---|---|---|---|---|---|",
 )
 MARKS = re.compile(r"(<!-- results: begin[^\n]*-->\n).*?(<!-- results: end -->)", re.DOTALL)
@@ -34,8 +34,8 @@ def table(results: Mapping[str, Any]) -> str:
         "ONNX and on OpenVINO models), each figure the best that any of them reaches on that runtime. Drop in points "
         "of top-1 (fastestdet: AP50), negative is better than float; times float: how many times faster than the float "
         "model in ONNX Runtime, one thread, interleaved rounds of fresh processes; quantize: from the model to the "
-        f"saved file, and peak memory, beside NNCF; build ships: what ``edgekit build`` chose, how many times faster than "
-        f"float, its verdict. {results['machine']['processor']}, {results['date'][:10]}, "
+        f"saved file, and peak memory, beside NNCF; build ships: what ``edgekit build`` chose, how many times faster "
+        f"than float, its verdict. {results['machine']['processor']}, {results['date'][:10]}, "
         f"commit {results['commit'][:9]}."
     )
     rows = [row for name, model in results["models"].items() for row in rows_of(name, model)]
