@@ -136,7 +136,8 @@ def _artifact_from(path: Path) -> Artifact:
     if path.suffix == ".xml":
         weights = path.with_suffix(".bin")
         if not weights.is_file():
-            raise ModelError(f"{weights}: no such file", hint="an OpenVINO model is an .xml and a .bin beside it")
+            told = f"{path}: its weights are missing: {weights.name}"
+            raise ModelError(told, hint="an OpenVINO model is an .xml and a .bin beside it")
         return Artifact.of(path, kind="openvino", beside=[weights])
     return open_user_model(path)
 

@@ -1,7 +1,8 @@
 """The inputs of a build: the user's model and samples, known to be good before anything is written.
 
 Checked here, in this order: the model's file (hostile until it is read), that ONNX Runtime loads it, that the card's
-samples fit its inputs, and that it runs on one of them. Whatever is wrong is the user's to mend: exit code 2.
+samples fit its inputs, that it runs on one of them, and that the card's metric can judge what it gives. Whatever is
+wrong is the user's to mend: exit code 2.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,11 @@ from edgekit.card import DataCard
 from edgekit.errors import ModelError, RuntimeFault
 from edgekit.graph.load import load_model
 from edgekit.runner.runtimes.base import Session, open_session
+from edgekit.samples.labels import CLASS_TASKS
+from edgekit.samples.python import function_beside
 from edgekit.samples.sets import Samples, open_samples
+from edgekit.validate.metrics import score_outputs
+from edgekit.validate.predict import predict
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,27 @@ def open_inputs(path: Path, card: DataCard) -> Inputs:
     finally:
         session.close()
     return Inputs(model, card, samples)
+
+
+def check_judging(inputs: Inputs) -> None:
+    """Check that the card's metric can judge the model, on the evaluation sample with the largest label.
+
+    Raises:
+        RecipeError: the metric's function is not there, or the task has no metric of its own.
+        InputError: labels and outputs do not fit each other, such as a label beyond the model's classes.
+    """
+    card, samples = inputs.card, inputs.samples.evaluation
+    if card.metric.python is not None:
+        function_beside(card.folder, card.metric.python)
+        return
+    if card.task == "agreement":
+        return
+    label = samples.labels.get(card.metric.label)
+    entry = int(label.argmax()) if card.task in CLASS_TASKS and label is not None else 0
+    units = range(entry * samples.per_label, (entry + 1) * samples.per_label)
+    outputs = predict(inputs.model, [samples[unit] for unit in units], card=card)
+    labels = {name: array[entry : entry + 1] for name, array in samples.labels.items()}
+    score_outputs(card, labels, outputs, outputs)
 
 
 def open_user_model(path: Path) -> Artifact:

@@ -1,8 +1,8 @@
 """Job: one build at work: where its steps run, what they did, and what was predicted so far.
 
 Rules: every step and every measurement leaves one StepRecord with its seconds; a step's result may come from the
-store, a prediction never outlives the build (measurements are not reused), but within the build the same files
-under the same options on the same samples are run once.
+store, a prediction never outlives the build (measurements are not reused), but within the build a float base that
+others are compared with is run once.
 """
 
 import time
@@ -74,12 +74,16 @@ class Job:
         self.say(f"{use}{where}: {'taken from the store' if reused else f'{seconds:.2f} s'} {dict(facts)}")
 
     def predictions(self, artifact: Artifact) -> dict[str, Array]:
-        """Outputs of an artifact over all evaluation samples, run once in a build."""
+        """Outputs of a float base over all evaluation samples, run once in a build and kept: others are told by it."""
         key = (artifact.kind, artifact.sha256, tuple(sorted(artifact.options.items())))
         if key not in self._predictions:
-            samples, card = self.inputs.samples.evaluation, self.inputs.card
-            self._predictions[key] = predict(artifact, samples, threads=self.threads, progress=self.progress, card=card)
+            self._predictions[key] = self.predict(artifact)
         return self._predictions[key]
+
+    def predict(self, artifact: Artifact) -> dict[str, Array]:
+        """Outputs of an artifact over all evaluation samples."""
+        samples, card = self.inputs.samples.evaluation, self.inputs.card
+        return predict(artifact, samples, threads=self.threads, progress=self.progress, card=card)
 
     def runtime_version(self, runtime: str) -> str:
         """Version of a runtime's package here."""

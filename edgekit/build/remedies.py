@@ -1,32 +1,35 @@
 """Remedies: what is tried when the accuracy budget is missed, cheapest first, each measured on the final artifact.
 
-1. every range method on its own;
-2. the worst layers in float, by measured damage: 1, 2, 4, 8 ... of them.
+1. every range method on its own, for all layers;
+2. the worst layers in float, by measured damage, with the best range method so far: 1, 2, 4, 8 ... of them.
 
 The first that holds ends the search; else the best found is kept. Each try is listed with its figures.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.build.candidates import Candidate, candidate_from, compile_for, quantize
+from edgekit.build.candidates import Candidate, Steps, candidate_from, compile_for, quantize, static_variant
 from edgekit.build.job import Job
-from edgekit.errors import StepError
+from edgekit.errors import RuntimeFault, StepError
 from edgekit.profiles import Target
-from edgekit.quantize.static import CANDIDATES, StaticQuantization
+from edgekit.quantize.static import CANDIDATES
 from edgekit.report import Accuracy, Remedy
 
-_MOST_IN_FLOAT = 16
+_USE = "quantize.static"
+_IN_FLOAT = (1, 2, 4, 8, 16)
 Judged = Callable[[Candidate], Accuracy]
 
 
 @dataclass(frozen=True)
 class Missed:
-    """A candidate, its accuracy, and the drop in points that it should have held."""
+    """A candidate, the steps that made it, its accuracy, and the drop in points that it should have held."""
 
     candidate: Candidate
+    steps: Steps
     accuracy: Accuracy
     budget_points: float
 
@@ -55,43 +58,58 @@ def repair(job: Job, prepared: Artifact, target: Target, missed: Missed, judged:
         missed: the candidate that missed, and by how much.
         judged: measures a candidate's accuracy.
     """
-    best, reached = missed.candidate, missed.accuracy
-    tries: list[Remedy] = []
-    kept: int | None = None
-    for step, note in _remedies():
+    search = _Search(missed.candidate, missed.accuracy)
+
+    def tried(note: str, changes: Mapping[str, Any]) -> bool:
+        """Try one remedy; return whether the budget holds now."""
         started = time.perf_counter()
-        outcome = quantize(job, prepared, target, [("quantize.static", step)])
-        if not outcome.changed:
-            continue
         try:
+            outcome = quantize(job, prepared, target, static_variant(missed.steps, **changes))
+            if not outcome.changed:
+                return False
             candidate = candidate_from(outcome, compile_for(job, outcome.model, target))
             found = judged(candidate)
-        except StepError as error:
-            tries.append(Remedy(use="quantize.static", note=f"{note}: {error}"))
-            continue
-        tries.append(
-            Remedy(
-                use="quantize.static",
-                note=note,
-                drop=found.drop,
-                drop_upper_95=found.drop_upper_95,
-                size_bytes=candidate.artifact.size_bytes,
-                seconds=round(time.perf_counter() - started, 3),
-            )
-        )
-        if found.drop < reached.drop:
-            best, reached, kept = candidate, found, len(tries) - 1
-        if not needs_repair(reached, missed.budget_points):
-            break
-    listed = (remedy.model_copy(update={"kept": index == kept}) for index, remedy in enumerate(tries))
-    return Repaired(best, reached, tuple(listed))
+        except (StepError, RuntimeFault) as error:
+            search.tries.append(Remedy(use=_USE, note=f"{note}: {error}"))
+            return False
+        search.keep_the_better(note, candidate, found, time.perf_counter() - started)
+        return not needs_repair(search.accuracy, missed.budget_points)
 
-
-def _remedies() -> Iterator[tuple[StaticQuantization, str]]:
     for method in CANDIDATES:
-        yield StaticQuantization(ranges=method), f"ranges by {method}"
-    count = 1
-    while count <= _MOST_IN_FLOAT:
-        plural = "layer" if count == 1 else "layers"
-        yield StaticQuantization(worst_in_float=count), f"the {count} worst {plural} in float"
-        count *= 2
+        if method != missed.candidate.ranges and tried(f"ranges by {method}", {"ranges": method}):
+            return search.result()
+    ranges = search.candidate.ranges or "best"
+    for count in _IN_FLOAT:
+        note = f"the {count} worst layers in float" if count > 1 else "the worst layer in float"
+        if tried(f"{note}, ranges by {ranges}", {"ranges": ranges, "worst_in_float": count}):
+            break
+    return search.result()
+
+
+@dataclass
+class _Search:
+    """The best candidate so far, its accuracy, and what was tried."""
+
+    candidate: Candidate
+    accuracy: Accuracy
+    tries: list[Remedy] = field(default_factory=list)
+    kept: int | None = None
+
+    def keep_the_better(self, note: str, candidate: Candidate, found: Accuracy, seconds: float) -> None:
+        """List a try, and take its candidate if it drops less."""
+        remedy = Remedy(
+            use=_USE,
+            note=note,
+            drop=found.drop,
+            drop_upper_95=found.drop_upper_95,
+            size_bytes=candidate.artifact.size_bytes,
+            seconds=round(seconds, 3),
+        )
+        self.tries.append(remedy)
+        if found.drop < self.accuracy.drop:
+            self.candidate, self.accuracy, self.kept = candidate, found, len(self.tries) - 1
+
+    def result(self) -> Repaired:
+        """What the search came to."""
+        listed = (each.model_copy(update={"kept": index == self.kept}) for index, each in enumerate(self.tries))
+        return Repaired(self.candidate, self.accuracy, tuple(listed))

@@ -6,16 +6,19 @@ Nothing is written before the inputs are known to be good. A target that fails l
 does not stop the others.
 """
 
+import shutil
 from pathlib import Path
 
 import edgekit
 from edgekit.artifact import Artifact, digest_file
 from edgekit.build.equality import differences
-from edgekit.build.inputs import Inputs, open_inputs
+from edgekit.build.feeds import check_latency_shape
+from edgekit.build.inputs import Inputs, check_judging, open_inputs
 from edgekit.build.job import Job
+from edgekit.build.records import failed_target
 from edgekit.build.surroundings import describe_surroundings
-from edgekit.build.target import build_target, copy_artifact
-from edgekit.errors import EdgeKitError, MissingExtra, RecipeError, StepError
+from edgekit.build.target import build_target
+from edgekit.errors import MissingExtra, RecipeError, RuntimeFault, StepError
 from edgekit.graph.load import load_model
 from edgekit.graph.prepare import prepare
 from edgekit.graph.save import save_model
@@ -24,8 +27,8 @@ from edgekit.present.junit import junit_from_report
 from edgekit.present.markdown import markdown_from_report
 from edgekit.profiles import Target
 from edgekit.recipe import Outcome, Progress, Recipe, silent, toml_from_recipe
-from edgekit.report import Failure, ModelRecord, ProfileRecord, Report, TargetReport
 from edgekit.report import Inputs as InputsRecord
+from edgekit.report import ModelRecord, ProfileRecord, Report, TargetReport
 from edgekit.samples.sets import SampleSet
 from edgekit.store import open_store
 from edgekit.validate.predict import predict
@@ -59,7 +62,7 @@ def run(recipe: Recipe, out: Path, *, resume: bool = False, fresh: bool = False,
             for each, artifact in built:
                 if artifact is not None:
                     (folder / each.name).mkdir()
-                    copy_artifact(artifact, folder / each.name)
+                    _copy_artifact(artifact, folder / each.name)
 
         store.publish("artifacts", fill)
         store.write("recipe.resolved.toml", toml_from_recipe(recipe))
@@ -76,7 +79,7 @@ def plan(recipe: Recipe) -> list[str]:
     lines = [] if isinstance(recipe.model, Path) else [f"export {recipe.model}"]
     lines.append("prepare, and prove it equal to the model")
     for target in recipe.targets:
-        steps = [use for use, _ in recipe.steps] or (["quantize.static"] if target.scheme else [])
+        steps = ([use for use, _ in recipe.steps] or ["quantize"]) if target.scheme else []
         lines += [f"{use} for {target.name}" for use in steps]
         lines += [f"compile.{target.runtime} for {target.name}", f"accuracy, latency, memory, size for {target.name}"]
     return [*lines, "report"]
@@ -86,7 +89,10 @@ def open_recipe_inputs(recipe: Recipe) -> Inputs:
     """Check the model and the card of a recipe against each other."""
     if not isinstance(recipe.model, Path):
         raise RecipeError(f"model: {recipe.model!r} is no ONNX file", hint="export it to ONNX first")
-    return open_inputs(recipe.model, recipe.card)
+    inputs = open_inputs(recipe.model, recipe.card)
+    check_judging(inputs)
+    check_latency_shape(recipe.card, inputs.samples.evaluation)
+    return inputs
 
 
 def prepare_model(job: Job) -> Artifact:
@@ -131,29 +137,16 @@ def prepared_from(
 def _target(job: Job, recipe: Recipe, target: Target, prepared: Artifact) -> tuple[TargetReport, Artifact | None]:
     try:
         return build_target(job, recipe, target, job.inputs.model, prepared)
-    except (MissingExtra, StepError) as error:
-        return _failed(target, error), None
+    except (MissingExtra, StepError, RuntimeFault) as error:
+        return failed_target(target, error), None
 
 
-def _failed(target: Target, error: EdgeKitError) -> TargetReport:
-    code = 4 if isinstance(error, MissingExtra) else 6
-    return TargetReport(
-        name=target.name,
-        runtime=target.runtime,
-        runtime_version=None,
-        precision=target.precision,
-        measured_on="host",
-        artifact=None,
-        accuracy=None,
-        latency=None,
-        memory=None,
-        load_ms=None,
-        int8_ops_share=None,
-        verdict="inconclusive",
-        binding=None,
-        reasons=tuple(error.mistakes),
-        failure=Failure(exit_code=code, error="; ".join(error.mistakes), hint=error.hint),
-    )
+def _copy_artifact(artifact: Artifact, folder: Path) -> None:
+    """Copy an artifact's files into an empty folder."""
+    for record in artifact.files:
+        place = folder / record.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(artifact.path.parent / record.path, place)
 
 
 def _report(recipe: Recipe, job: Job, targets: list[TargetReport]) -> Report:
