@@ -129,7 +129,8 @@ def room_in(folder: Path) -> Iterator[None]:
     except MemoryError as error:
         raise StepError("this machine's memory is not enough for the step", hint="try fewer samples") from error
     except EdgeKitError as error:
-        if shutil.disk_usage(folder).free > _HARDLY_ANY_BYTES:
+        usage = shutil.disk_usage(folder)
+        if usage.free > _HARDLY_ANY_BYTES or usage.total == 0:  # /proc and the like hold nothing and are never full
             raise
         raise StepError(full, hint=hint) from error
 

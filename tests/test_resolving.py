@@ -187,12 +187,12 @@ def host(machine: str, flags: set[str]) -> Host:
 
 def test_an_unknown_option_of_a_step_is_told_with_a_guess() -> None:
     pytest.importorskip("edgekit.quantize.static")
-    with pytest.raises(RecipeError, match=r"unknown option 'metod'; did you mean 'method'\?") as caught:
-        step_from_words(StepWords(use="quantize.static", metod="entropy"))
-    assert "method" in caught.value.hint
+    with pytest.raises(RecipeError, match=r"unknown option 'rangs'; did you mean 'ranges'\?") as caught:
+        step_from_words(StepWords(use="quantize.static", rangs="entropy"))
+    assert "ranges" in caught.value.hint
 
 
 def test_a_wrong_value_of_an_option_is_told_with_its_name() -> None:
     pytest.importorskip("edgekit.quantize.static")
-    with pytest.raises(RecipeError, match=r"step quantize\.static: method"):
-        step_from_words(StepWords(use="quantize.static", method=3))
+    with pytest.raises(RecipeError, match=r"step quantize\.static: ranges"):
+        step_from_words(StepWords(use="quantize.static", ranges=3))

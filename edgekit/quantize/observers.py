@@ -89,7 +89,7 @@ class Histogram:
         merged.exponent = max(self.exponent, other.exponent)
         merged._make_room()
         for part in (self, other):
-            shift = merged.exponent - part.exponent
+            shift = min(merged.exponent - part.exponent, 63)  # of an int64: all that is left is the sign
             bins = ((part.first + np.arange(len(part.counts))) >> shift) - merged.first
             np.add.at(merged.counts, bins, part.counts)
         return merged
@@ -102,7 +102,7 @@ class Histogram:
         first, end = self._span(exponent)
         counts = np.zeros(end - first, np.int64)
         if len(self.counts):
-            bins = ((self.first + np.arange(len(self.counts))) >> (exponent - self.exponent)) - first
+            bins = ((self.first + np.arange(len(self.counts))) >> min(exponent - self.exponent, 63)) - first
             np.add.at(counts, bins, self.counts)
         self.exponent, self.first, self.counts = exponent, first, counts
 

@@ -208,6 +208,7 @@ def test_quantize_and_doctor_send_nothing_and_write_nothing_else(watcher: Watche
     card.write_text(CARD)
     np.save(watcher.folder / "x.npy", np.random.default_rng(0).normal(size=(64, 10)).astype(np.float32))
     result = watcher.folder / "out" / "tiny-int8.onnx"
+    result.parent.mkdir()
     seen = watcher.watch(
         sys.executable, "-m", "edgekit", "quantize", model, "-d", card, "-t", "onnxruntime-x86", "-o", result
     )

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_with_6_and_no_half_written_report(project: Any) -> N
     script = f"mount -t tmpfs -o size=16k tmpfs out && {words}; code=$?; find out -type f -name 'report*'; exit $code"
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 6, done.stderr
-    assert done.stderr.splitlines()[-2].startswith("error: the disk is full"), done.stderr
+    assert done.stderr.splitlines()[-2].startswith("error: no room is left on the disk"), done.stderr
     assert done.stderr.splitlines()[-1].startswith("hint: ")
     assert done.stdout == ""
 
