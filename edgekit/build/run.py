@@ -7,18 +7,22 @@ does not stop the others.
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import edgekit
 from edgekit.artifact import Artifact, digest_file
 from edgekit.build.equality import differences
+from edgekit.build.exported import export_recipe_module
 from edgekit.build.feeds import check_latency_shape
 from edgekit.build.inputs import Inputs, check_judging, open_inputs
 from edgekit.build.job import Job
 from edgekit.build.records import failed_target
 from edgekit.build.surroundings import describe_surroundings
 from edgekit.build.target import build_target
-from edgekit.errors import MissingExtra, RecipeError, RuntimeFault, StepError
+from edgekit.errors import MissingExtra, RuntimeFault, StepError
 from edgekit.graph.load import load_model
 from edgekit.graph.prepare import prepare
 from edgekit.graph.save import save_model
@@ -50,8 +54,7 @@ def run(recipe: Recipe, out: Path, *, resume: bool = False, fresh: bool = False,
     Raises:
         EdgeKitError: the inputs are wrong, or OUT cannot be used; failures of single targets stand in the report.
     """
-    inputs = open_recipe_inputs(recipe)
-    with open_store(out, fresh=fresh and not resume) as store:
+    with open_recipe_inputs(recipe) as inputs, open_store(out, fresh=fresh and not resume) as store:
         store.withdraw(*_WRITTEN)
         job = Job(inputs, store, recipe.threads, recipe.seed, progress)
         prepared = prepare_model(job)
@@ -85,14 +88,23 @@ def plan(recipe: Recipe) -> list[str]:
     return [*lines, "report"]
 
 
-def open_recipe_inputs(recipe: Recipe) -> Inputs:
-    """Check the model and the card of a recipe against each other."""
-    if not isinstance(recipe.model, Path):
-        raise RecipeError(f"model: {recipe.model!r} is no ONNX file", hint="export it to ONNX first")
-    inputs = open_inputs(recipe.model, recipe.card)
+@contextmanager
+def open_recipe_inputs(recipe: Recipe) -> Iterator[Inputs]:
+    """Check the model and the card of a recipe against each other; a torch module is exported for as long as it takes.
+
+    Raises:
+        EdgeKitError: see :func:`open_inputs`, and :mod:`edgekit.export.torch_module`.
+    """
+    with TemporaryDirectory(prefix="edgekit-export-") as scratch:
+        path = recipe.model if isinstance(recipe.model, Path) else export_recipe_module(recipe, Path(scratch))
+        inputs = open_inputs(path, recipe.card)
+        _check(recipe, inputs)
+        yield inputs
+
+
+def _check(recipe: Recipe, inputs: Inputs) -> None:
     check_judging(inputs)
     check_latency_shape(recipe.card, inputs.samples.evaluation)
-    return inputs
 
 
 def prepare_model(job: Job) -> Artifact:

@@ -91,10 +91,10 @@ def _is_stand_in(target: Target) -> bool:
 
 
 def _accuracy(job: Job, target: Target, base: Candidate, candidate: Candidate, drop_points: float) -> Accuracy:
-    truth = job.predictions(here(target, base.artifact))
-    outputs = truth if candidate is base else job.predict(here(target, candidate.artifact))
     place = f"on this host's CPU, which stands in for {target.place}" if _is_stand_in(target) else "on this host"
     with job.timed(f"accuracy.{candidate.precision}", target.name) as facts:
+        truth = job.predictions(here(target, base.artifact))
+        outputs = truth if candidate is base else job.predict(here(target, candidate.artifact))
         accuracy = compare_accuracy(
             job.inputs.card,
             job.inputs.samples.evaluation.labels,
