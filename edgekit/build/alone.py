@@ -28,8 +28,9 @@ from edgekit.store import room_in, write_whole
 from edgekit.validate.accuracy import score
 from edgekit.validate.predict import predict
 
-HOLD_COSINE = 0.99
-"""What every float output's cosine with float must reach: an error of about a seventh of the signal."""
+HOLD_COSINE = 0.97
+"""What every float output's cosine with float must reach: an error of a quarter of the signal, 12 dB. Detectors keep
+their average precision there (0.1 points on the card of benchmarks/cards); networks that int8 ruins lie far below."""
 
 _EQUAL_ON = 8
 
