@@ -13,10 +13,10 @@ they are too narrow, so the t interval of the jackknife's pseudo-values must hol
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from scipy import stats
 
 from edgekit.recipe import Progress, silent
 from edgekit.runner.runtimes.base import Array
@@ -162,13 +162,15 @@ def bootstrap_bounds(
     if np.ptp(drawn) == 0:
         return Bounds(measured, measured, measured, 0.0, "no sample's figure changed", unchanged=True)
     if not base.leaves_out:
-        half = float(stats.norm.ppf(CONFIDENCE)) * error
+        half = NormalDist().inv_cdf(CONFIDENCE) * error
         method = f"standard error of a bootstrap of {len(drawn):,} draws of {base.units:,} samples"
         return Bounds(measured, measured - half, measured + half, error, method)
     left_out = figure_left_out(figure, base.units)
     lower, upper = bca(measured, drawn, left_out)
     method = f"BCa bootstrap of {len(drawn):,} draws of {base.units:,} samples"
     if base.units < FEW_UNITS:
+        from scipy import stats  # noqa: PLC0415 - a second of imports that quantize does without
+
         pseudo = base.units * measured - (base.units - 1) * left_out
         half = float(stats.t.ppf(CONFIDENCE, base.units - 1) * pseudo.std(ddof=1) / math.sqrt(base.units))
         lower, upper = min(lower, measured - half), max(upper, measured + half)
@@ -185,15 +187,16 @@ def bca(measured: float, drawn: Array, left_out: Array) -> tuple[float, float]:
         left_out: (units,) the figure with each unit left out.
     """
     below = (np.mean(drawn < measured) + np.mean(drawn <= measured)) / 2
-    bias = float(stats.norm.ppf(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn))))
+    normal = NormalDist()
+    bias = normal.inv_cdf(float(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn))))
     deviations = left_out.mean() - left_out
     spread = float((deviations**2).sum())
     acceleration = float((deviations**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
     bounds = []
     for share in (1 - CONFIDENCE, CONFIDENCE):
-        shifted = bias + float(stats.norm.ppf(share))
+        shifted = bias + normal.inv_cdf(share)
         corrected = bias + shifted / (1 - acceleration * shifted)
-        bounds.append(float(np.quantile(drawn, stats.norm.cdf(corrected))))
+        bounds.append(float(np.quantile(drawn, normal.cdf(corrected))))
     return bounds[0], bounds[1]
 
 

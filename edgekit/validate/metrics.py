@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import stats
 
 from edgekit.card import DataCard
 from edgekit.errors import InputError, RecipeError
@@ -160,6 +159,8 @@ class RankCorrelation:
 
     def estimate(self, draws: Array) -> Array:
         """Rank anew within each draw, ties sharing the mean of their ranks."""
+        from scipy import stats  # noqa: PLC0415 - a second of imports that quantize does without
+
         ranks = [stats.rankdata(each[draws], axis=1) for each in (self.first, self.second)]
         one, other = (each - each.mean(axis=1, keepdims=True) for each in ranks)
         spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))

@@ -6,6 +6,8 @@
 * A quantile of latency: the order statistics that bound it with 99 % confidence, by the binomial distribution, as
   MLPerf's LoadGen stops early (loadgen/early_stopping.cc): p90 needs 64 inferences, p99 662.
 
+scipy is imported by the functions that need it: it takes a second and 60 MiB, which ``edgekit quantize`` does without.
+
 >>> tango_bounds(0, 0, 100)[1]  # no answer of 100 changed: the drop may still be 2.6 points
 0.02634...
 """
@@ -14,10 +16,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
 
 CONFIDENCE = 0.95
 """Of each one-sided bound on a drop, and of the two-sided interval of a speedup."""
@@ -26,8 +27,8 @@ POWER = 0.90
 """With which the number of samples asked for would tell."""
 
 _QUANTILE_CONFIDENCE = 0.99
-_Z_CONFIDENCE = float(stats.norm.ppf(CONFIDENCE))
-_Z_POWER = float(stats.norm.ppf(POWER))
+_Z_CONFIDENCE = NormalDist().inv_cdf(CONFIDENCE)
+_Z_POWER = NormalDist().inv_cdf(POWER)
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ def tango_bounds(worse: int, better: int, samples: int, confidence: float = CONF
     """
     if samples < 1 or worse < 0 or better < 0 or worse + better > samples:
         raise ValueError(f"{worse} worse and {better} better of {samples} samples cannot be")
-    limit = float(stats.norm.ppf(confidence))
+    limit = NormalDist().inv_cdf(confidence)
     return -_tango_upper(better, worse, samples, limit), _tango_upper(worse, better, samples, limit)
 
 
 def _tango_upper(worse: int, better: int, samples: int, limit: float) -> float:
     """Find the delta at which the score falls to -limit; it falls from the measured drop to -infinity at 1."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - see the module
+
     measured = (worse - better) / samples
     if measured >= 1.0:
         return 1.0
@@ -129,6 +132,8 @@ def ratio_interval(base: Sequence[float], value: Sequence[float], confidence: fl
         value: the same rounds, at least 2.
         confidence: two-sided.
     """
+    from scipy import stats  # noqa: PLC0415 - see the module
+
     logs = np.log(np.asarray(base, np.float64)) - np.log(np.asarray(value, np.float64))
     if logs.size < 2:  # one round has no spread
         raise ValueError("an interval needs at least 2 rounds")
@@ -140,6 +145,8 @@ def ratio_interval(base: Sequence[float], value: Sequence[float], confidence: fl
 @cache
 def fewest_for_quantile(share: float) -> int:
     """Return the fewest values from which the quantile can be bounded: one may exceed the bound. p90 64, p99 662."""
+    from scipy import stats  # noqa: PLC0415 - see the module
+
     count = 2
     while stats.binom.cdf(1, count, 1 - share) > 1 - _QUANTILE_CONFIDENCE:
         count += 1
@@ -165,6 +172,8 @@ def quantile_bounds(values: Sequence[float], share: float) -> Interval | None:
 
 def _most_discarded(count: int, share: float, alpha: float) -> int:
     """Return the largest t with P(Bin(count, share) <= t) <= alpha, or -1."""
+    from scipy import stats  # noqa: PLC0415 - see the module
+
     guess = int(stats.binom.ppf(alpha, count, share))
     while guess >= 0 and stats.binom.cdf(guess, count, share) > alpha:
         guess -= 1
