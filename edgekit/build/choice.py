@@ -11,7 +11,7 @@ Rules:
 * The float base cannot drop, so it always holds the accuracy budget. It does not win by that alone against a smaller
   candidate of the second rank, which more samples may prove: there it competes by speed.
 * The fastest wins. One that is not slower beyond the measurement's noise, and smaller, wins before it. Where no
-  latency could be measured, the smallest wins.
+  latency could be measured, the first wins: what was asked for.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def choose(standings: Sequence[Standing], slower: Callable[[int, int], bool]) ->
     """Return the index of the candidate to ship.
 
     Args:
-        standings: at least one.
+        standings: at least one; first what was asked for.
         slower: whether the candidate of the first index is slower than that of the second beyond the noise.
     """
     ranks = _ranks(standings)
@@ -67,9 +67,10 @@ def choose(standings: Sequence[Standing], slower: Callable[[int, int], bool]) ->
     if min(ranks) > 1:  # nothing holds: the one that comes nearest
         return min(field, key=lambda index: (_misses(standings[index]), _drop(standings[index]), index))
     timed = [index for index in field if standings[index].speedup is not None]
-    if timed:
-        fastest = max(timed, key=lambda index: standings[index].speedup or 0.0)
-        field = [index for index in timed if index == fastest or not slower(index, fastest)]
+    if not timed:
+        return field[0]
+    fastest = max(timed, key=lambda index: standings[index].speedup or 0.0)
+    field = [index for index in timed if index == fastest or not slower(index, fastest)]
     return min(field, key=lambda index: (standings[index].size_bytes, index))
 
 

@@ -1,6 +1,6 @@
 """Verdict: budgets against measurements: pass, fail, or inconclusive when the measurement cannot tell.
 
-    accuracy   pass: upper bound on the drop < budget; fail: lower bound > budget
+    accuracy   pass: upper bound on the drop < budget, or no drop at all; fail: lower bound > budget
     latency    pass: 99 % upper bound on the p90 <= budget; fail: 99 % lower bound > budget
     size       exact: no statistics
     memory     peak of resident memory, the median over fresh processes: no statistics
@@ -78,9 +78,9 @@ def _accuracy(budget: float, accuracy: Accuracy | None, why: Mapping[str, str]) 
     if upper is None or lower is None:
         told = f"accuracy: {found}; too few samples for any bound, budget {budget:g}"
         return Check(quantity="accuracy", budget=budget, value=None, unit="points", verdict="inconclusive", reason=told)
-    verdict: CheckVerdict = "pass" if upper < budget else "fail" if lower > budget else "inconclusive"
+    verdict: CheckVerdict = "pass" if upper < budget or upper <= 0 else "fail" if lower > budget else "inconclusive"
     if verdict == "pass":
-        told = f"accuracy: {found}, with 95 % confidence by less than {upper:.2f}: within the budget of {budget:g}"
+        told = f"accuracy: {found}, with 95 % confidence by no more than {upper:.2f}: within the budget of {budget:g}"
     elif verdict == "fail":
         told = f"accuracy: {found}, with 95 % confidence by more than {lower:.2f}: the budget is {budget:g}"
     else:

@@ -75,8 +75,10 @@ def test_where_nothing_holds_the_nearest_is_left() -> None:
     assert by_speed([unknown]) == "int8"
 
 
-def test_without_latencies_the_smallest_that_holds_is_chosen() -> None:
-    assert by_speed([standing("fp32", 1000, None), standing("bf16", 500, None), standing("int8", 300, None)]) == "int8"
+def test_without_latencies_what_was_asked_for_is_chosen_if_it_holds() -> None:
+    bf16, fp32 = standing("bf16", 500, None), standing("fp32", 100, None)
+    assert by_speed([standing("int8", 300, None), bf16, fp32]) == "int8"
+    assert by_speed([standing("int8", 300, None, "fail"), bf16, fp32]) == "bf16"
 
 
 def test_a_missing_figure_counts_as_one_that_cannot_be_told() -> None:

@@ -48,6 +48,11 @@ def check_of(judgement: Judgement, quantity: str) -> Check:
     return next(check for check in judgement.checks if check.quantity == quantity)
 
 
+def test_what_cannot_drop_holds_even_a_budget_of_nothing() -> None:
+    assert judged(Budget(drop_points=0.0), accuracy=accuracy(0.0, 0.0, drop=0.0)).verdict == "pass"
+    assert judged(Budget(drop_points=0.0), accuracy=accuracy(0.0, 0.01, drop=0.0)).verdict == "inconclusive"
+
+
 @pytest.mark.parametrize(
     ("lower", "upper", "verdict"),
     [
