@@ -13,6 +13,7 @@ Rules:
 
 import platform
 import tempfile
+from itertools import count
 from pathlib import Path
 
 import onnx
@@ -26,7 +27,7 @@ from edgekit.compile.integers import (
     write_pools_as_convolutions,
 )
 from edgekit.compile.lanes import widen_channels
-from edgekit.compile.shorten import shorten_names
+from edgekit.compile.shorten import short_name, shorten_names
 from edgekit.errors import CompileError, RuntimeFault
 from edgekit.graph.load import load_model, save_model
 from edgekit.graph.passes.shapes import infer_shapes
@@ -106,6 +107,7 @@ def _optimised(path: Path, target: Target) -> bytes:
     kept = [opset for opset in proto.opset_import if opset.domain in used]
     del proto.opset_import[:]
     proto.opset_import.extend(sorted(kept, key=lambda opset: opset.domain))
+    _rename_folded(proto.graph)
     initializers = sorted(proto.graph.initializer, key=lambda tensor: tensor.name)
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(initializers)
@@ -115,14 +117,35 @@ def _optimised(path: Path, target: Target) -> bytes:
     return data
 
 
-def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    found = []
+def _rename_folded(graph: onnx.GraphProto) -> None:
+    """Call constants that the optimiser made by short names: it would make their names again when the file is loaded.
+
+    Those that a control-flow body reads, or that are outputs, keep theirs.
+    """
+    bodies = [body for node in graph.node for body in _bodies(node)]
+    kept = {name for body in bodies for node in _nodes(body) for name in node.input} | {
+        output.name for output in graph.output
+    }
+    taken = kept | {name for node in graph.node for name in (*node.input, *node.output)}
+    fresh = (name for number in count() if (name := f"c{short_name(number)}") not in taken)
+    made = {tensor.name: next(fresh) for tensor in graph.initializer if "_" in tensor.name and tensor.name not in kept}
+    for tensor in graph.initializer:
+        tensor.name = made.get(tensor.name, tensor.name)
     for node in graph.node:
-        found.append(node)
-        for attribute in node.attribute:
-            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                found += _nodes(body)
-    return found
+        for index, name in enumerate(node.input):
+            node.input[index] = made.get(name, name)
+
+
+def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Every node of a graph and of the bodies in it."""
+    inner = [node for each in graph.node for body in _bodies(each) for node in _nodes(body)]
+    return [*graph.node, *inner]
+
+
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs in a node's attributes."""
+    single = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return [*single, *(body for attribute in node.attribute for body in attribute.graphs)]
 
 
 def _keep_smaller(path: Path, data: bytes) -> None:

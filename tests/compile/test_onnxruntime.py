@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.artifact import Artifact
-from edgekit.compile.onnxruntime import compile_model
+from edgekit.compile.onnxruntime import _rename_folded, compile_model
 from edgekit.errors import CompileError
 from edgekit.profiles import Target
 from edgekit.runner.runtimes.base import open_session
@@ -205,3 +205,25 @@ def test_seven_bit_weights_keep_pools_to_seven_bits(
     pools = [array for array in held.values() if array.dtype == np.int8 and array.ndim == 4 and np.ptp(array) == 0]
 
     assert [int(array.max()) for array in pools] == [32]
+
+
+def test_names_that_the_optimiser_made_are_given_anew() -> None:
+    graph = onnx.parser.parse_graph(
+        "g (float[2] x, bool[1] k) => (float[2] y) { a = Add (x, bn_scaled) \n y = Mul (a, plain) }"
+    )
+    for name in ("bn_scaled", "plain"):
+        graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), name))
+    _rename_folded(graph)
+    assert [tensor.name for tensor in graph.initializer] == ["c0", "plain"]
+    assert [list(node.input) for node in graph.node] == [["x", "c0"], ["a", "plain"]]
+
+
+def test_names_that_a_body_reads_stay() -> None:
+    text = """g (float[2] x, bool[1] k) => (float[2] y) {
+        y = If (k) <then_branch = t () => (float[2] p) { p = Add (x, bn_scaled) },
+                    else_branch = e () => (float[2] q) { q = Neg (x) }>
+    }"""
+    graph = onnx.parser.parse_graph(text)
+    graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), "bn_scaled"))
+    _rename_folded(graph)
+    assert graph.initializer[0].name == "bn_scaled"
