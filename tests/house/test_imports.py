@@ -16,8 +16,9 @@ EXTRAS = ("torch", "onnxscript", "openvino", "tokenizers", "soundfile", "safeten
 """What an extra brings: no module of the house may need it to be imported."""
 
 EXEMPT = {
-    "edgekit.runner.runtimes.openvino": {"openvino"},
-    "edgekit.compile.openvino": {"openvino"},
+    "edgekit.runner.runtimes.openvino": "openvino",
+    "edgekit.compile.openvino": "openvino",
+    "edgekit.export.torch_module": "torch",
 }
 """Files that exist for one package: they name the extra when it is missing, and load when it is there."""
 
@@ -57,6 +58,16 @@ def test_a_folder_loads_without_any_extra(root: Path, folder: str) -> None:
     assert names
     answer = load("import importlib\nfor name in " + repr(names) + ": importlib.import_module(name)", set(EXTRAS))
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize(("name", "package"), EXEMPT.items())
+def test_a_file_for_one_package_names_the_extra_when_it_is_missing(name: str, package: str) -> None:
+    ask = (
+        f"from edgekit.errors import MissingExtra\ntry: import {name}\nexcept MissingExtra as error: print(error.hint)"
+    )
+    answer = load(ask, {package})
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == f'pip install "edgekit[{package}]"\n'
 
 
 PICTURES = "edgekit.runner.pictures"  # needs Pillow, which a manifest names; read only for pictures

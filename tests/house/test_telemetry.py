@@ -111,7 +111,7 @@ class Watcher:
         surroundings = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
         surroundings |= {"HOME": str(self.home), "TMPDIR": str(self.temporary)}
         surroundings = {name: value for name, value in surroundings.items() if not name.startswith("XDG_")}
-        strace = ["strace", "-f", "-y", "-s", "4096", "-e", "trace=network,file", "-o", str(log)]
+        strace = ["strace", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-e", "trace=network,file", "-o", str(log)]
         ran = subprocess.run(
             [*strace, *map(str, command)],
             cwd=self.folder,
