@@ -87,7 +87,9 @@ def headline(report: Report) -> str:
         return "No target was built."
     bad = [each for each in report.targets if each.verdict == report.verdict]
     if report.verdict == "pass":
-        return "The target holds the budget." if count == 1 else f"All {count} targets hold the budget."
+        return {1: "The target holds the budget.", 2: "Both targets hold the budget."}.get(
+            count, f"All {count} targets hold the budget."
+        )
     where = f"{len(bad)} of {count} targets" if count > 1 else "The target"
     if report.verdict == "fail":
         return f"{where} {'miss' if len(bad) > 1 else 'misses'} the budget: {_names(bad)}."

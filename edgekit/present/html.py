@@ -86,7 +86,7 @@ def _steps(report: Report) -> str:
         f"<tr><td>{escape(each.use)}</td><td>{escape(each.target or 'all targets')}</td>"
         f'<td class="number">{each.seconds:.2f} s</td>'
         f'<td class="bar">{bar(each.seconds / longest, "value", f"{each.seconds:.2f} of {longest:.2f} s")}</td>'
-        f'<td class="small soft">{escape(_step_facts(each.facts, reused=each.reused))}</td></tr>'
+        f'<td class="says small soft">{escape(_step_facts(each.facts, reused=each.reused))}</td></tr>'
         for each in report.steps
     ]
     total = sum(each.seconds for each in report.steps)
@@ -123,7 +123,7 @@ def _flat(data: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from ((f"{name} {inner}", text) for inner, text in _flat(value))
         elif isinstance(value, list):
-            yield name, ", ".join(map(str, value))
+            yield name, ", ".join(map(str, value)) or "none"
         elif isinstance(value, float):
             yield name, f"{value:.6g}"
         else:

@@ -77,9 +77,9 @@ def test_the_headline_says_how_many_hold_and_which_do_not(golden: Report, names:
 
 def test_all_targets_that_hold_are_counted(golden: Report) -> None:
     first = golden.targets[0]
-    both = [first, first.model_copy(update={"name": "again"})]
-    made = golden.model_copy(update={"targets": tuple(both), "verdict": "pass", "binding": "size"})
-    assert figures.headline(made) == "All 2 targets hold the budget."
+    for count, sentence in ((2, "Both targets hold the budget."), (3, "All 3 targets hold the budget.")):
+        made = golden.model_copy(update={"targets": (first,) * count, "verdict": "pass", "binding": "size"})
+        assert figures.headline(made) == sentence
 
 
 def test_what_binds_names_target_quantity_result_and_budget(golden: Report) -> None:

@@ -121,6 +121,12 @@ def test_remedies_alternatives_steps_and_surroundings_are_all_there(page: Page) 
         assert words in page.text
 
 
+def test_an_empty_list_is_said_to_be_none(golden: Report) -> None:
+    step = golden.steps[0].model_copy(update={"facts": {"layers_left_float": []}})
+    text = Page(html_from_report(golden.model_copy(update={"steps": (step,)}))).text
+    assert "layers left float none" in text
+
+
 def test_what_a_step_says_is_cut_to_what_a_table_holds(golden: Report) -> None:
     step = golden.steps[0].model_copy(update={"facts": {"layers": [f"layer{number}" for number in range(500)]}})
     text = Page(html_from_report(golden.model_copy(update={"steps": (step,)}))).text
