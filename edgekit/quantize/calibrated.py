@@ -1,15 +1,16 @@
 """A model that was calibrated: from here a quantized graph is a matter of choosing, not of running samples again.
 
-One pass over the calibration samples fills a histogram for every value that may carry a pair. After that any range
+One pass over the calibration samples fills histograms for every value that may carry a pair. After that any range
 method and any set of layers left in float gives its graph in milliseconds, and is judged by its fidelity: the
 signal-to-quantization-noise ratio (SQNR) and the cosine of each output against the float model, on calibration samples.
+Range methods are compared on odd samples with ranges found on even ones: a method that only fits the samples that
+it saw does not win.
 """
 
 import gc
 import math
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -21,7 +22,7 @@ from edgekit.graph.placement import Placement, data_inputs, place_pairs
 from edgekit.graph.qdq import write_pairs
 from edgekit.graph.save import model_bytes
 from edgekit.profiles import Scheme
-from edgekit.quantize.calibration import batches, histograms
+from edgekit.quantize.calibration import histograms
 from edgekit.quantize.numbers import clips_of, find_grids, pool_histograms
 from edgekit.quantize.observers import Histogram
 from edgekit.recipe import Progress, silent
@@ -29,7 +30,10 @@ from edgekit.runner.runtimes.base import Array, open_session
 from edgekit.samples.sets import SampleSet
 
 JUDGED_SAMPLES = 32
-"""How many calibration samples a candidate is judged on."""
+"""How many calibration samples a candidate is judged on, at the most."""
+
+JUDGED_BYTES = 24 << 20
+"""And how large they may be together: they are read once and kept."""
 
 _MOST_CONCAT_RATIO = 64.0
 """Inputs of one Concat further apart than this share no 8-bit scale: the small one would keep two bits."""
@@ -57,8 +61,9 @@ class Calibrated:
     Attributes:
         model: the prepared float model.
         scheme: the target's.
-        seen: value -> histogram, for every value that may carry a pair.
-        samples: the calibration set.
+        seen: value -> histogram over all samples, for every value that may carry a pair.
+        half: the same over the even samples alone.
+        judged: feeds of the first odd samples (all, where there is but one), on which candidates are judged.
         folder: where candidates are written for the runtime.
         never: nodes that cannot run on integers, whatever the method.
     """
@@ -66,7 +71,8 @@ class Calibrated:
     model: ir.Model
     scheme: Scheme
     seen: Mapping[str, Histogram]
-    samples: SampleSet
+    half: Mapping[str, Histogram]
+    judged: Sequence[Mapping[str, Array]]
     folder: Path
     never: frozenset[str]
 
@@ -79,32 +85,33 @@ class Calibrated:
         method: str,
         float_nodes: Collection[str] = (),
         *,
-        biases: Mapping[str, Array] | None = None,
+        by_half: bool = False,
     ) -> ir.Model:
-        """Return the graph with ranges found by ``method`` and ``float_nodes`` left in float."""
+        """Return the graph with ranges found by ``method`` and ``float_nodes`` left in float.
+
+        Args:
+            method: see :mod:`edgekit.quantize.ranges`.
+            float_nodes: names of nodes.
+            by_half: find ranges on the even samples only.
+        """
         placement = self.place(float_nodes)
-        pooled = pool_histograms(placement, self.seen)
+        pooled = pool_histograms(placement, self.half if by_half else self.seen)
         clips = clips_of(self.model.graph, placement)
         grids = find_grids(pooled, self.scheme, method, clips)
-        return write_pairs(self.model, placement, grids, self.scheme, biases=biases)
+        return write_pairs(self.model, placement, grids, self.scheme)
 
     def outputs(self, model: ir.Model, most: int = JUDGED_SAMPLES) -> dict[str, Array]:
-        """Run a model on the first calibration samples: each output, flat, all samples put together."""
-        with self._session(model) as runs:
-            parts = list(_first(runs, most))
-        return {name: np.concatenate([part[name].ravel() for part in parts]) for name in parts[0]}
-
-    @contextmanager
-    def _session(self, model: ir.Model) -> Iterator[Iterator[dict[str, Array]]]:
+        """Run a model on the judged samples: each output, flat, all samples put together."""
         path = self.folder / "candidate.onnx"
         path.write_bytes(model_bytes(model))
         session = open_session("onnxruntime", path, threads=cores())
         try:
-            yield (session.infer(feeds) for feeds in batches(session, self.samples))
+            parts = [session.infer(feeds) for feeds in self.judged[:most]]
         finally:
             session.close()
             path.unlink(missing_ok=True)
             gc.collect()  # graphs refer to themselves: without this a dozen candidates would wait for the collector
+        return {name: np.concatenate([part[name].ravel() for part in parts]) for name in parts[0]}
 
 
 def calibrate(
@@ -115,10 +122,24 @@ def calibrate(
     made_of = _made_of(model.graph, widest, scheme)
     watched = [name for name in widest.values if name not in made_of]
     seen = histograms(model, watched, samples, folder=folder, threads=cores(), progress=progress)
-    for name, parts in made_of.items():
-        seen[name] = reduce(Histogram.merge, (seen[part] for part in parts))
-    never = frozenset(_unfit(model.graph, widest, seen))
-    return Calibrated(model, scheme, seen, samples, folder, never)
+    whole, half = seen.whole(), dict(seen.even)
+    for found in (whole, half):
+        for name, parts in made_of.items():
+            found[name] = reduce(Histogram.merge, (found[part] for part in parts))
+    never = frozenset(_unfit(model.graph, widest, whole))
+    return Calibrated(model, scheme, whole, half, _judged(samples), folder, never)
+
+
+def _judged(samples: SampleSet) -> list[Mapping[str, Array]]:
+    """Read the first odd samples, as many as fit into ``JUDGED_BYTES``."""
+    feeds: list[Mapping[str, Array]] = []
+    held_bytes = 0
+    for index in range(1 if len(samples) > 1 else 0, len(samples), 2):
+        feeds.append(samples[index])
+        held_bytes += sum(array.nbytes for array in feeds[-1].values())
+        if len(feeds) == JUDGED_SAMPLES or held_bytes > JUDGED_BYTES:
+            break
+    return feeds
 
 
 def _made_of(graph: ir.Graph, placement: Placement, scheme: Scheme) -> dict[str, list[str]]:
@@ -161,15 +182,6 @@ def _compare(wanted: Array, got: Array) -> tuple[float, float]:
     norm = math.sqrt(signal * float((got**2).sum()))
     cosine = float((wanted * got).sum()) / norm if norm else 0.0
     return cosine, 10 * math.log10(signal / noise) if signal else -math.inf
-
-
-def _first(runs: Iterator[dict[str, Array]], most: int) -> Iterator[dict[str, Array]]:
-    count = 0
-    for outputs in runs:
-        yield outputs
-        count += max((len(array) for array in outputs.values() if array.ndim), default=1)
-        if count >= most:
-            return
 
 
 def _unfit(graph: ir.Graph, placement: Placement, seen: Mapping[str, Histogram]) -> Iterator[str]:

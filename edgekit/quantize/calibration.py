@@ -5,6 +5,7 @@ watched numbers within ``WATCHED_BYTES`` and the inputs within ``FED_BYTES``. Me
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx_ir as ir
@@ -64,6 +65,21 @@ def watch(
         path.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Histograms of each value over the even samples and over the odd ones: range exact, about ``COUNTED`` counts.
+
+    A range that is found on one half can be judged on the other.
+    """
+
+    even: Mapping[str, Histogram]
+    odd: Mapping[str, Histogram]
+
+    def whole(self) -> dict[str, Histogram]:
+        """Return the histograms over all samples."""
+        return {name: histogram.merge(self.odd[name]) for name, histogram in self.even.items()}
+
+
 def histograms(
     model: ir.Model,
     values: Sequence[str],
@@ -72,16 +88,18 @@ def histograms(
     folder: Path,
     threads: int = 1,
     progress: Progress = silent,
-) -> dict[str, Histogram]:
-    """Return a histogram of each value over all samples: exact range, counts of about ``COUNTED`` numbers."""
-    seen = {name: Histogram() for name in values}
+) -> Seen:
+    """Return histograms of each value over all samples, in two halves."""
+    halves = [{name: Histogram() for name in values} for _ in range(2)]
+    turn = dict.fromkeys(values, 0)
 
     def look(name: str, array: Array) -> None:
         for sample in array if array.ndim > 1 else [array]:
-            seen[name].add(sample, every=sample.size * len(samples) // COUNTED | 1)
+            halves[turn[name] % 2][name].add(sample, every=sample.size * len(samples) // COUNTED | 1)
+            turn[name] += 1
 
     watch(model, values, samples, look, folder=folder, threads=threads, progress=progress)
-    return seen
+    return Seen(*halves)
 
 
 def ports_from_graph(graph: ir.Graph) -> tuple[Port, ...]:

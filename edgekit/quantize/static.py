@@ -2,8 +2,9 @@
 
     prepared float model -> calibrate -> for each range method: grids, graph, fidelity -> the best graph
 
-``ranges = "best"`` tries every method and keeps the one whose outputs are nearest to float on calibration samples: none
-of them is best for every network. Evaluation samples are never looked at.
+``ranges = "best"`` tries every method and keeps the one whose outputs are nearest to float: none of them is best for
+every network. Ranges are found on one half of the calibration samples and judged on the other; evaluation samples are
+never looked at. The graph that is kept has ranges of all calibration samples.
 """
 
 from collections.abc import Mapping
@@ -88,9 +89,7 @@ class StaticQuantization:
         if self.worst_in_float:
             ranked = rank_layers(calibrated, method, progress=given.progress)
             left = (*left, *(each.node for each in ranked[: self.worst_in_float]))
-        reached = tried[method]
-        if self.hold_cosine or left != self.float_nodes:
-            left, reached = hold(calibrated, method, left, self.hold_cosine, truth, progress=given.progress)
+        left, reached = hold(calibrated, method, left, self.hold_cosine, truth, progress=given.progress)
         layers = weighted_nodes(calibrated, left)
         if not layers or (self.hold_cosine and reached.cosine < self.hold_cosine):
             why = f"no layer holds in integers: the outputs' cosine stays at {reached.cosine:.4f}"
@@ -104,10 +103,12 @@ class StaticQuantization:
     def _choose(self, calibrated: Calibrated, truth: Mapping[str, Array]) -> tuple[str, dict[str, Fidelity]]:
         """Return the range method that comes nearest to float, and what each reached."""
         methods = CANDIDATES if self.ranges == "best" else (self.ranges,)
-        tried = {
-            method: fidelity(truth, calibrated.outputs(calibrated.quantized(method, self.float_nodes)))
-            for method in methods
-        }
+        tried = {}
+        for method in methods if len(methods) > 1 else ():
+            candidate = calibrated.quantized(method, self.float_nodes, by_half=True)
+            tried[method] = fidelity(truth, calibrated.outputs(candidate))
+        if not tried:
+            return methods[0], tried
         return max(methods, key=lambda method: tried[method].sqnr_db), tried
 
 
