@@ -21,6 +21,8 @@ BINS = 4096
 """Sixteen bins for each of 256 steps: fine enough to judge a clip to a sixteenth of a step."""
 
 _SMALLEST_EXPONENT = -140
+_EXPONENT_OF_FLOAT32 = 100
+"""Widths to this power of two, up or down, and their inverses are float32 numbers with room to spare."""
 
 
 @dataclass
@@ -53,33 +55,38 @@ class Histogram:
         """The middle of each bin, float64."""
         return (self.first + np.arange(len(self.counts)) + 0.5) * self.width
 
-    def add(self, values: Array, every: int = 1) -> None:
-        """Take the range of all ``values`` and count every ``every``-th of them.
+    def add(self, values: Array, counted: Array | None = None) -> None:
+        """Take the range of all ``values`` and count them, or a part of them.
 
         Args:
             values: floats of any shape.
-            every: 1 counts all; large tensors are told well enough by a part of their numbers.
+            counted: the part to count; large tensors are told well enough by some of their numbers.
         """
-        flat = values.ravel()
-        if flat.size == 0:
+        counted = values if counted is None else counted
+        if values.size == 0:
             return
-        low, high = float(flat.min()), float(flat.max())
+        low, high = float(values.min()), float(values.max())
         if not (math.isfinite(low) and math.isfinite(high)):
-            finite = np.isfinite(flat)
-            self.broken += int(flat.size - np.count_nonzero(finite))
-            flat = flat[finite]
-            if flat.size == 0:
+            finite = np.isfinite(values)
+            self.broken += int(values.size - np.count_nonzero(finite))
+            values, counted = values[finite], counted[np.isfinite(counted)]
+            if values.size == 0:
                 return
-            low, high = float(flat.min()), float(flat.max())
-        self.low, self.high = min(self.low, low), max(self.high, high)
-        self._make_room()
-        flat = flat[::every]
-        some = flat[flat != 0]
-        self.zeros += int(flat.size - some.size)
-        if some.size:
-            scaled = some.astype(np.float64) if self.exponent < -100 or self.exponent > 100 else some
-            bins = np.floor(np.ldexp(scaled, -self.exponent)).astype(np.int64) - self.first
-            self.counts += np.bincount(bins, minlength=len(self.counts))
+            low, high = float(values.min()), float(values.max())
+        if low < self.low or high > self.high or self.exponent == _SMALLEST_EXPONENT:
+            self.low, self.high = min(self.low, low), max(self.high, high)
+            self._make_room()
+        self._count(counted.ravel())
+
+    def _count(self, flat: Array) -> None:
+        """Count finite numbers within the range; a power of two scales them exactly."""
+        precise = np.float64 if abs(self.exponent) > _EXPONENT_OF_FLOAT32 else np.result_type(flat, np.float32)
+        bins = np.floor(np.multiply(flat, 1 / self.width, dtype=precise)).astype(np.int64)
+        bins -= self.first
+        self.counts += np.bincount(bins, minlength=len(self.counts))
+        zeros = int(flat.size - np.count_nonzero(flat))
+        self.zeros += zeros
+        self.counts[-self.first] -= zeros
 
     def merge(self, other: "Histogram") -> "Histogram":
         """Return the histogram of both tensors' numbers together."""

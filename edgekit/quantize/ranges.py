@@ -21,6 +21,7 @@ PERCENTILE = 99.99
 _STEPS = 255
 _LEVELS = 128
 _CANDIDATES = 200
+_SMALLEST_SHARE = 1e-9
 
 
 def find_range(histogram: Histogram, method: str) -> tuple[float, float]:
@@ -90,26 +91,36 @@ def entropy_range(histogram: Histogram) -> tuple[float, float]:
         edges >= 0, np.arange(len(edges)) + histogram.first, -1 - np.arange(len(edges)) - histogram.first
     )
     counts = np.bincount(magnitudes, weights=histogram.counts.astype(np.float64))
-    if len(counts) <= _LEVELS:
+    if len(counts) <= _LEVELS or not counts.any():
         return histogram.low, histogram.high
     stops = np.unique(np.linspace(_LEVELS, len(counts), _CANDIDATES).astype(int))
-    divergences = [_divergence(counts, int(stop)) for stop in stops]
-    threshold = float(stops[int(np.argmin(divergences))]) * histogram.width
+    threshold = float(stops[int(np.argmin(_divergences(counts, stops)))]) * histogram.width
     return max(histogram.low, -threshold), min(histogram.high, threshold)
 
 
-def _divergence(counts: Array, stop: int) -> float:
-    """Return KL(P || Q) for magnitudes clipped at bin ``stop`` and spread over the levels."""
-    reference = counts[:stop].copy()
-    reference[-1] += counts[stop:].sum()
-    level = np.minimum(np.arange(stop) * _LEVELS // stop, _LEVELS - 1)
-    filled = counts[:stop] > 0
-    per_level = np.bincount(level, weights=counts[:stop], minlength=_LEVELS)
-    members = np.bincount(level, weights=filled.astype(np.float64), minlength=_LEVELS)
-    spread = np.divide(per_level, members, out=np.zeros(_LEVELS), where=members > 0)[level] * filled
-    if spread.sum() == 0 or reference.sum() == 0:
-        return float("inf")
-    p, q = reference / reference.sum(), spread / spread.sum()
-    smallest = 1e-9
-    some = p > 0
-    return float((p[some] * np.log(p[some] / np.maximum(q[some], smallest))).sum())
+def _divergences(counts: Array, stops: Array) -> Array:
+    """Return KL(P || Q) for magnitudes clipped at each of ``stops`` and spread over the levels.
+
+    P holds the counts below the stop, the rest added to its last bin; Q gives the filled bins of a level the same
+    share. Running sums of counts, of filled bins and of ``c log c`` give every sum by two look-ups.
+    """
+    edges = -(-np.arange(_LEVELS + 1) * stops[:, None] // _LEVELS)
+    inside = np.diff(_running(counts)[edges], axis=1)
+    filled = np.diff(_running((counts > 0).astype(np.float64))[edges], axis=1)
+    total, within = counts.sum(), inside.sum(axis=1)
+    share = np.divide(inside, filled * within[:, None], out=np.zeros_like(inside), where=filled > 0)
+    log_q = np.log(np.maximum(share, _SMALLEST_SHARE))
+    last, tail = counts[stops - 1], total - within
+    log_q_last = np.where(last > 0, log_q[:, -1], np.log(_SMALLEST_SHARE))
+    own = _running(_times_log(counts))[stops] - _times_log(last) + _times_log(last + tail)
+    divergences = (own - (inside * log_q).sum(axis=1) - tail * log_q_last) / total - np.log(total)
+    return np.where(within > 0, divergences, np.inf)
+
+
+def _running(numbers: Array) -> Array:
+    return np.concatenate([[0.0], np.cumsum(numbers)])
+
+
+def _times_log(numbers: Array) -> Array:
+    """Return x log x, 0 at 0."""
+    return numbers * np.log(np.maximum(numbers, 1.0))  # counts: whole numbers
