@@ -137,13 +137,13 @@ def read_runs(path: Path) -> list[dict[str, Array]]:
 
 def write_runs(path: Path, runs: Sequence[Mapping[str, Array]]) -> None:
     """Write arrays by name for each run into an .npz file without pickles; texts become fixed-width unicode."""
-    entries = {
+    entries: dict[str, Any] = {
         f"{number}:{name}": array.astype(str) if array.dtype == object else array
         for number, run in enumerate(runs)
         for name, array in run.items()
     }
     with path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **entries)
+        np.savez(stream, **entries)  # none holds objects any more; NumPy before 2.2 takes no allow_pickle here
 
 
 def peak_rss_mib() -> float:
