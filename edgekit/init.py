@@ -1,17 +1,18 @@
 """A project folder to begin with: one that builds as it stands, or a data card drafted from a model's inputs.
 
-The network of an example is made here in a second, without a training framework: random convolutions, rectified and
-pooled, and a read-out by ridge regression on the shipped digits (about 96 % right). It is there to be replaced.
+The network of an example is made here in a second, without a training framework: two layers of random weights,
+rectified, and a read-out by ridge regression on the shipped digits (94 to 97 % right). It is there to be replaced.
 Nothing is overwritten: the folder must be new or empty, and it appears whole or not at all.
 """
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ TASKS = ("image-classification", "classification", "agreement")
 """Tasks that have an example."""
 
 _SEED = 0
-_CHANNELS, _HIDDEN, _CLASSES, _SIDE = 32, 256, 10, 8
+_HIDDEN, _CLASSES, _SIDE = 512, 10, 8
+_KERNELS = ((32, 1, 3, 3), (64, 32, 3, 3))
 _RIDGE = 1.0
 _EXAMPLE_BUDGET = "drop_points = 2.0        # 599 pictures cannot tell much less\n"
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -211,25 +213,36 @@ def _digits_model(data: Path, *, flat: bool) -> onnx.ModelProto:
     """A network for digits of 16 grey levels, scaled to 0..1: rectified random features and a fitted read-out."""
     with np.load(data, allow_pickle=False) as arrays:
         images, labels = arrays["calibration_images"].astype(np.float64) / 16, arrays["calibration_labels"]
-    draw = np.random.default_rng(_SEED)
+    weights = _random_weights(((_SIDE * _SIDE, _HIDDEN), (_HIDDEN, _HIDDEN)) if flat else _KERNELS)
     if flat:
-        weights = draw.normal(size=(_SIDE * _SIDE, _HIDDEN)) / _SIDE
-        features = np.maximum(images.reshape(len(images), -1) @ weights, 0)
+        features = images.reshape(len(images), -1)
+        for layer in weights:
+            features = np.maximum(features @ layer, 0)
     else:
-        weights = draw.normal(size=(3, 3, _CHANNELS)) / 3
-        features = _convolved(images, weights)
+        features = _pooled(_convolved(_convolved(images[:, np.newaxis], weights[0]), weights[1]))
     readout, bias = _ridge(features, np.eye(_CLASSES)[labels])
     return _table_graph(weights, readout, bias) if flat else _picture_graph(weights, readout, bias)
 
 
-def _convolved(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Conv 3 x 3 with padding 1, ReLU, MaxPool 2 x 2, flattened channel by channel: (samples, channels x 16)."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    rectified = np.maximum(np.einsum("nhwij,ijc->nchw", windows, weights), 0)
-    half = _SIDE // 2
-    pooled = rectified.reshape(len(images), _CHANNELS, half, 2, half, 2).max((3, 5))
-    return np.asarray(pooled.reshape(len(images), -1))
+def _random_weights(shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
+    """Normal numbers that keep the size of what passes through a layer and a ReLU (He et al. 2015)."""
+    draw = np.random.default_rng(_SEED)
+    fans = ((shape, math.prod(shape[1:]) if len(shape) > 2 else shape[0]) for shape in shapes)
+    return [draw.normal(size=shape) * math.sqrt(2 / fan) for shape, fan in fans]
+
+
+def _convolved(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """Conv 3 x 3 with padding 1, then ReLU: (samples, channels, 8, 8) to (samples, kernels, 8, 8)."""
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    return np.asarray(np.maximum(np.einsum("nchwij,ocij->nohw", windows, kernels, optimize=True), 0))
+
+
+def _pooled(maps: np.ndarray) -> np.ndarray:
+    """MaxPool 2 x 2, flattened channel by channel: (samples, channels x 16)."""
+    samples, channels, height, width = maps.shape
+    blocks = maps.reshape(samples, channels, height // 2, 2, width // 2, 2)
+    return np.asarray(blocks.max((3, 5)).reshape(samples, -1))
 
 
 def _ridge(features: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -239,28 +252,31 @@ def _ridge(features: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nda
     return solved[:-1], solved[-1]
 
 
-def _picture_graph(weights: np.ndarray, readout: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
+def _picture_graph(weights: list[np.ndarray], readout: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     nodes = [
-        helper.make_node("Conv", ["image", "convolution"], ["edges"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["edges"], ["rectified"]),
-        helper.make_node("MaxPool", ["rectified"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["image", "kernels_1"], ["edges"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["edges"], ["bright_edges"]),
+        helper.make_node("Conv", ["bright_edges", "kernels_2"], ["corners"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["corners"], ["bright_corners"]),
+        helper.make_node("MaxPool", ["bright_corners"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("Flatten", ["pooled"], ["features"]),
         helper.make_node("Gemm", ["features", "readout", "bias"], ["logits"]),
     ]
-    kernels = weights.transpose(2, 0, 1)[:, np.newaxis]
-    return _model(
-        nodes, ("image", ["batch", 1, _SIDE, _SIDE]), {"convolution": kernels, "readout": readout, "bias": bias}
-    )
+    arrays = {"kernels_1": weights[0], "kernels_2": weights[1], "readout": readout, "bias": bias}
+    return _model(nodes, ("image", ["batch", 1, _SIDE, _SIDE]), arrays)
 
 
-def _table_graph(weights: np.ndarray, readout: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
+def _table_graph(weights: list[np.ndarray], readout: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     nodes = [
         helper.make_node("Flatten", ["pixels"], ["row"]),
-        helper.make_node("MatMul", ["row", "hidden"], ["mixed"]),
-        helper.make_node("Relu", ["mixed"], ["features"]),
+        helper.make_node("MatMul", ["row", "mix_1"], ["mixed"]),
+        helper.make_node("Relu", ["mixed"], ["hidden"]),
+        helper.make_node("MatMul", ["hidden", "mix_2"], ["mixed_again"]),
+        helper.make_node("Relu", ["mixed_again"], ["features"]),
         helper.make_node("Gemm", ["features", "readout", "bias"], ["logits"]),
     ]
-    return _model(nodes, ("pixels", ["batch", _SIDE, _SIDE]), {"hidden": weights, "readout": readout, "bias": bias})
+    arrays = {"mix_1": weights[0], "mix_2": weights[1], "readout": readout, "bias": bias}
+    return _model(nodes, ("pixels", ["batch", _SIDE, _SIDE]), arrays)
 
 
 def _model(
