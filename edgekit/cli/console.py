@@ -104,4 +104,6 @@ def in_words(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {in_words(each)}" for key, each in value.items())
-    return ", ".join(map(in_words, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(in_words, value)) or "none"
+    return "none" if value is None else str(value)

@@ -87,7 +87,8 @@ def test_facts_are_lines_or_one_document(capsys: pytest.CaptureFixture[str]) -> 
         (0.123456789, "0.123457"),
         ({"Conv": 19, "Add": 9}, "Conv 19, Add 9"),
         ([{"name": "x"}, 2], "name x, 2"),
-        (None, "None"),
+        (None, "none"),
+        ([], "none"),
         (Path("a"), "a"),
     ],
 )
