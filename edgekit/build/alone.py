@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from edgekit.artifact import Artifact
 from edgekit.build.inputs import open_inputs, open_user_model
-from edgekit.build.run import prepared_from
+from edgekit.build.preparing import prepared_from
 from edgekit.card import DataCard
 from edgekit.catalog import look_up
 from edgekit.errors import ModelError, RecipeError, RuntimeFault

@@ -14,18 +14,15 @@ from tempfile import TemporaryDirectory
 
 import edgekit
 from edgekit.artifact import Artifact, digest_file
-from edgekit.build.equality import differences
 from edgekit.build.exported import export_recipe_module
 from edgekit.build.feeds import check_latency_shape
 from edgekit.build.inputs import Inputs, check_judging, open_inputs
 from edgekit.build.job import Job
+from edgekit.build.preparing import prepared_from
 from edgekit.build.records import failed_target
 from edgekit.build.surroundings import describe_surroundings
 from edgekit.build.target import build_target
 from edgekit.errors import MissingExtra, RuntimeFault, StepError
-from edgekit.graph.load import load_model
-from edgekit.graph.prepare import prepare
-from edgekit.graph.save import save_model
 from edgekit.present.html import html_from_report
 from edgekit.present.junit import junit_from_report
 from edgekit.present.markdown import markdown_from_report
@@ -33,9 +30,7 @@ from edgekit.profiles import Target
 from edgekit.recipe import Outcome, Progress, Recipe, silent, toml_from_recipe
 from edgekit.report import Inputs as InputsRecord
 from edgekit.report import ModelRecord, ProfileRecord, Report, TargetReport
-from edgekit.samples.sets import SampleSet
 from edgekit.store import open_store
-from edgekit.validate.predict import predict
 
 _WRITTEN = ("report.json", "report.md", "report.html", "report.junit.xml", "recipe.resolved.toml", "log.txt")
 _EQUAL_ON = 64
@@ -121,29 +116,6 @@ def prepare_model(job: Job) -> Artifact:
 
     done = job.run("prepare", job.inputs.model, work, options={}, inputs={"calibration": samples.sha256})
     return done.outcome.model
-
-
-def prepared_from(
-    original: Artifact, samples: SampleSet, folder: Path, equal_on: int
-) -> tuple[Artifact, dict[str, float]]:
-    """Write the prepared model into ``folder``, and compare it with the original on the first samples.
-
-    Raises:
-        StepError: an output differs by more than rounding explains.
-    """
-    prepared = prepare(load_model(original.path))
-    path = folder / "prepared.onnx"
-    save_model(prepared.model, path)
-    beside = [each for each in (folder / f"{path.name}.data",) if each.exists()]
-    made = Artifact.of(path, kind="onnx", beside=beside, made_by="prepare", parent=original.sha256)
-    feeds = [samples[index] for index in range(min(equal_on, len(samples)))]
-    found = differences(predict(original, feeds), predict(made, feeds))
-    wrong = [f"prepare: output {each.output!r} differs by {each.error:.2g}" for each in found if not each.holds]
-    if wrong:
-        raise StepError(wrong, hint="please report this model; inspect it with: edgekit inspect MODEL")
-    facts: dict[str, float] = {name: count for name, count in prepared.facts.items() if count}
-    largest = max((each.error for each in found), default=0.0)
-    return made, {**facts, "equal_on_samples": len(feeds), "largest_difference": largest}
 
 
 def _target(job: Job, recipe: Recipe, target: Target, prepared: Artifact) -> tuple[TargetReport, Artifact | None]:

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
 from edgekit.graph.edits import Array, add_constant, constant_of, is_onnx, static_shape
@@ -91,6 +90,8 @@ def _evaluated(node: ir.Node, model: ir.Model, growth_left_bytes: int) -> list[A
     growth_bytes = sum(size for size in sizes if size is not None) - _freed_bytes(node)
     if growth_bytes > min(GROWTH_BYTES, growth_left_bytes):
         return None
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - 11 MiB that most models do not need
+
     evaluator = ReferenceEvaluator(ir.to_proto(node), opsets={"": model.opset_imports[""]})
     with np.errstate(all="ignore"):
         answers = evaluator.run(None, feeds)
