@@ -39,6 +39,9 @@ count = 32
 count = 32
 """
 
+KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+"""What a command keeps of its caller: under CI, GITHUB_ACTIONS and the like onnxruntime stays silent by itself."""
+
 CHANGING_CALLS = (
     "creat",
     "mkdir",
@@ -108,9 +111,8 @@ class Watcher:
     def watch(self, *command: object, codes: frozenset[int] = frozenset({0})) -> Seen:
         """Run a command, which must end with one of the codes, and read what it did."""
         log = self.folder / "trace.txt"
-        surroundings = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+        surroundings = {name: os.environ[name] for name in os.environ if name in KEPT or name.startswith("OPENBLAS_")}
         surroundings |= {"HOME": str(self.home), "TMPDIR": str(self.temporary)}
-        surroundings = {name: value for name, value in surroundings.items() if not name.startswith("XDG_")}
         strace = ["strace", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-e", "trace=network,file", "-o", str(log)]
         ran = subprocess.run(
             [*strace, *map(str, command)],
