@@ -328,7 +328,7 @@ def test_a_runtimes_own_error_on_a_full_disk_counts_as_the_disks(
 
     with pytest.raises(RuntimeFault):
         fail()
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 0}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 0, "total": 1}))
     with pytest.raises(StepError, match="no room"):
         fail()
 
