@@ -93,7 +93,7 @@ def _as_channels(numbers: Array, rank: int | None) -> tuple[bool, Array] | None:
         return False, values.reshape(())
     shape = (1,) * (rank - values.ndim) + values.shape
     for axis, last in ((1, False), (rank - 1, True)):
-        if shape[axis] == values.size and rank > axis:
+        if rank > axis and shape[axis] == values.size:
             return last, values.reshape(-1)
     return None
 

@@ -1,7 +1,9 @@
 """What is constant becomes an initializer: weights listed as inputs, Constant nodes, and whatever follows from them.
 
 Folding runs single operators through ONNX's own reference implementation. It is bounded: an operator is folded only
-where its output's size is known before it runs and the model grows by at most ``GROWTH_BYTES``.
+where its output's size is known before it runs and the model grows by at most ``GROWTH_BYTES``; a Cast may widen what
+the file holds anyway (weights kept as float16). What the reference refuses, or divides in another way than the
+runtimes (negative integers), stays for the runtime.
 """
 
 import math
@@ -88,15 +90,24 @@ def _evaluated(node: ir.Node, model: ir.Model, growth_left_bytes: int) -> list[A
     if not is_onnx(node, *_FOLDED) or not feeds or None in sizes or any(each is None for each in feeds.values()):
         return None
     growth_bytes = sum(size for size in sizes if size is not None) - _freed_bytes(node)
-    if growth_bytes > min(GROWTH_BYTES, growth_left_bytes):
+    if not is_onnx(node, "Cast") and growth_bytes > min(GROWTH_BYTES, growth_left_bytes):
+        return None
+    if is_onnx(node, "Div") and any(_is_negative_integer(array) for array in feeds.values()):
         return None
     from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - 11 MiB that most models do not need
 
     evaluator = ReferenceEvaluator(ir.to_proto(node), opsets={"": model.opset_imports[""]})
-    with np.errstate(all="ignore"):
-        answers = evaluator.run(None, feeds)
+    try:
+        with np.errstate(all="ignore"):
+            answers = evaluator.run(None, feeds)
+    except (IndexError, TypeError, ValueError):  # constants that do not fit: the runtime will say so, with names
+        return None
     dtypes = [output.dtype.numpy() for output in node.outputs if output.dtype is not None]
     return [np.asarray(answer, dtype=dtype) for answer, dtype in zip(answers, dtypes, strict=True)]
+
+
+def _is_negative_integer(array: Array | None) -> bool:
+    return array is not None and np.issubdtype(array.dtype, np.integer) and bool((array < 0).any())
 
 
 def _size_bytes(value: ir.Value) -> int | None:

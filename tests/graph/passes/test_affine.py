@@ -140,3 +140,10 @@ def test_a_weight_that_others_read_is_copied_not_changed(same: Same) -> None:
         z = Conv (x, w)
     }"""
     same(fold_affine, model_from_text(text, w=numbers(4, 4, 1, 1), k=numbers(4, 1, 1)), X, edits=1)
+
+
+def test_vectors_without_a_batch_axis_are_no_trouble(same: Same) -> None:
+    text = "g (float[4] x) => (float[4] y) { a = Mul (x, k) \n b = MatMul (a, w) \n y = Mul (b, k) }"
+    model = model_from_text(text, k=numbers(4, seed=3), w=numbers(4, 4, seed=4))
+    after = same(fold_affine, model, {"x": numbers(4, seed=5)}, edits=1)
+    assert [node.op_type for node in after.graph] == ["Mul", "MatMul"]
