@@ -17,6 +17,7 @@ from tiny_project import Clock, recipe_for
 
 from edgekit import build
 from edgekit.artifact import digest_file
+from edgekit.build import preparing
 from edgekit.errors import CompileError, InputError, MissingExtra, RecipeError, RuntimeFault, StepError
 from edgekit.report import Report, exit_code
 from edgekit.validate import rounds as rounds_module
@@ -148,7 +149,7 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_written(
 def test_a_prepared_model_that_computes_something_else_is_not_built_on(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = run_module.prepare
+    real = preparing.prepare
 
     def wrong(model: Any) -> Any:
         prepared = real(model)
@@ -156,7 +157,7 @@ def test_a_prepared_model_that_computes_something_else_is_not_built_on(
         bias.const_value = ir.tensor(bias.const_value.numpy() + np.float32(0.1), name="b2")
         return prepared
 
-    monkeypatch.setattr(run_module, "prepare", wrong)
+    monkeypatch.setattr(preparing, "prepare", wrong)
     with pytest.raises(StepError, match="prepare: output 'y' differs by"):
         build.run(recipe_for(project, "onnxruntime-x86"), tmp_path / "out")
     assert not (tmp_path / "out/report.json").exists()
