@@ -13,6 +13,16 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from edgekit.graph.edits import ONNX_DOMAINS, constant_of, input_of, is_onnx
 
+_SEQUENCES = (
+    "Optional",
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceMap",
+    "SplitToSequence",
+)
+
 MOST_FOLLOWED = 1 << 16
 """Elements of a constant shape up to which onnx may follow single numbers through the graph."""
 
@@ -31,9 +41,29 @@ def infer_shapes(model: ir.Model) -> int:
         ShapeInferencePass(check_type=False, strict_mode=False, data_prop=not _holds_bomb(model))(model)
     finally:
         logger.setLevel(level)
+    _forget_sequences(model)
     for value, shape in declared:
         value.shape = _with_fixed_lengths(shape, value.shape)
     return sum(value.type is not None for node in model.graph.all_nodes() for value in node.outputs)
+
+
+def _forget_sequences(model: ir.Model) -> None:
+    """Take back the tensor types that onnx-ir gives to sequences; ONNX finds theirs again where it needs them."""
+    sequences: set[ir.Value] = set()
+    for node in model.graph.all_nodes():
+        made = list(node.outputs) if is_onnx(node, *_SEQUENCES) or sequences & set(_handed_on(node)) else []
+        for attribute in node.attributes.values() if is_onnx(node, "If", "Loop") else ():
+            results = attribute.as_graph().outputs if attribute.type == ir.AttributeType.GRAPH else ()
+            pairs = zip(node.outputs, results if node.op_type == "If" else results[1:], strict=False)
+            made += [output for output, result in pairs if isinstance(result.type, ir.SequenceType)]
+        sequences.update(made)
+    for value in sequences:
+        if isinstance(value.type, ir.TensorType):
+            value.type, value.shape = None, None
+
+
+def _handed_on(node: ir.Node) -> list[ir.Value]:
+    return [value for value in node.inputs if value is not None] if is_onnx(node, "Identity") else []
 
 
 def _holds_bomb(model: ir.Model) -> bool:
