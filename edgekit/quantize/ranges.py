@@ -94,11 +94,11 @@ def entropy_range(histogram: Histogram) -> tuple[float, float]:
     if len(counts) <= _LEVELS or not counts.any():
         return histogram.low, histogram.high
     stops = np.unique(np.linspace(_LEVELS, len(counts), _CANDIDATES).astype(int))
-    threshold = float(stops[int(np.argmin(_divergences(counts, stops)))]) * histogram.width
+    threshold = float(stops[int(np.argmin(divergences_at(counts, stops)))]) * histogram.width
     return max(histogram.low, -threshold), min(histogram.high, threshold)
 
 
-def _divergences(counts: Array, stops: Array) -> Array:
+def divergences_at(counts: Array, stops: Array) -> Array:
     """Return KL(P || Q) for magnitudes clipped at each of ``stops`` and spread over the levels.
 
     P holds the counts below the stop, the rest added to its last bin; Q gives the filled bins of a level the same

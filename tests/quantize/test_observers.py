@@ -78,3 +78,17 @@ def test_the_lowest_float_of_an_attention_mask_is_a_number_like_others() -> None
 def test_bins_are_fine_at_every_scale(scale: float) -> None:
     histogram = seen((np.linspace(-1, 1, 999) * scale).astype(np.float32))
     assert BINS // 2 <= len(histogram.counts) <= BINS
+
+
+def test_a_part_is_counted_and_the_range_is_that_of_all() -> None:
+    numbers = np.array([[1.0, -8.0, 0.0], [2.0, 16.0, 0.0]], np.float32)
+    histogram = Histogram()
+    histogram.add(numbers, numbers[:, ::2])
+    assert (histogram.low, histogram.high, histogram.zeros, int(histogram.counts.sum())) == (-8.0, 16.0, 2, 2)
+
+
+def test_of_a_part_with_broken_numbers_the_others_are_counted() -> None:
+    numbers = np.array([np.nan, 1.0, np.inf, 2.0, 3.0], np.float32)
+    histogram = Histogram()
+    histogram.add(numbers, numbers[::2])
+    assert (histogram.broken, histogram.high, int(histogram.counts.sum())) == (2, 3.0, 1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgekit.graph.integer.grid import dequantize, grid_from_range, quantize
 from edgekit.quantize.observers import Histogram
-from edgekit.quantize.ranges import METHODS, entropy_range, find_range, mse_range, percentile_range
+from edgekit.quantize.ranges import METHODS, divergences_at, entropy_range, find_range, mse_range, percentile_range
 
 
 def histogram_of(values: np.ndarray) -> Histogram:
@@ -79,3 +79,35 @@ def test_percentile_of_a_signed_tensor_cuts_half_at_either_end() -> None:
 
 def test_a_full_percentile_is_min_max() -> None:
     assert find_range(histogram_of(OUTLIER), "percentile:100") == find_range(histogram_of(OUTLIER), "min-max")
+
+
+def divergence_by_the_book(counts: np.ndarray, stop: int) -> float:
+    """KL(P || Q), bin by bin, as the talk has it: P clips into its last bin, Q shares each level among filled bins."""
+    p = counts[:stop].astype(np.float64)
+    p[-1] += counts[stop:].sum()
+    q = np.zeros(stop)
+    level = np.arange(stop) * 128 // stop
+    for each in range(128):
+        filled = (level == each) & (counts[:stop] > 0)
+        q[filled] = counts[:stop][filled].mean() if filled.any() else 0.0
+    p, q = p / p.sum(), np.maximum(q / q.sum(), 1e-9)
+    return float((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum())
+
+
+@pytest.mark.parametrize("draw", ["bell", "sparse", "tail"])
+def test_divergences_are_those_of_the_definition(draw: str) -> None:
+    random = np.random.default_rng(7)
+    counts = {
+        "bell": random.poisson(400 * np.exp(-((np.arange(900) / 250) ** 2))),
+        "sparse": random.poisson(0.3, 700),
+        "tail": np.concatenate([random.integers(1, 50, 140), np.zeros(300, int), [9]]),
+    }[draw].astype(np.float64)
+    stops = np.array([128, 129, 141, 200, 333, len(counts)])
+    wanted = [divergence_by_the_book(counts, int(stop)) for stop in stops]
+    assert divergences_at(counts, stops) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+def test_a_histogram_that_counted_nothing_keeps_its_range() -> None:
+    histogram = Histogram()
+    histogram.add(BELL, BELL[:0])
+    assert entropy_range(histogram) == (histogram.low, histogram.high)
