@@ -58,7 +58,8 @@ def command_page() -> str:
 
 def help_block(command: click.Command, path: str) -> str:
     """Return a verb's help as it stands on a terminal of 100 columns."""
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    names = edgekit.context_settings["help_option_names"]  # a command keeps those that it was first asked with
+    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100, help_option_names=names)
     return f"```text\n{command.get_help(context)}\n```"
 
 
