@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx_ir as ir
 from pydantic import JsonValue
 
 from edgekit.artifact import Artifact
@@ -58,11 +59,18 @@ def quantize_alone(
 
     Returns:
         What the step did; ``why_float`` among the facts where the float model was written.
+
+    Raises:
+        ModelError: the file is no model that can be worked on, or newer than the target reads.
+        InputError: the card's data cannot be read or does not fit the model's inputs.
     """
     inputs = open_inputs(model, card)
     with _beside(out) as folder:
         progress("prepare", 0, 0)
-        prepared, facts = prepared_from(inputs.model, inputs.samples.calibration, folder, _EQUAL_ON)
+        samples = inputs.samples.calibration
+        prepared, facts = prepared_from(inputs.model, samples, folder, _EQUAL_ON, ir_max=target.ir_max)
+        graph = load_model(prepared.path)
+        _check_opset(graph, target, model)
         if target.scheme is None:
             outcome = Outcome(prepared, changed=False, facts={"why_float": f"{target.name} is a float target"})
         else:
@@ -70,11 +78,18 @@ def quantize_alone(
             given = Given(card, target, folder / "step", threads, progress=progress)
             chosen = step or StaticQuantization(hold_cosine=HOLD_COSINE)
             if isinstance(chosen, StaticQuantization):
-                outcome = chosen.quantize(prepared, load_model(prepared.path), inputs.samples.calibration, given)
+                outcome = chosen.quantize(prepared, graph, samples, given)
             else:
                 outcome = chosen(prepared, given)
         made = _move(outcome.model, out)
     return Outcome(made, outcome.changed, {**outcome.facts, "largest_difference_prepared": facts["largest_difference"]})
+
+
+def _check_opset(graph: ir.Model, target: Target, model: Path) -> None:
+    opset = graph.opset_imports[""]
+    if opset > target.opset_max:
+        hint = f"export the model with opset {target.opset_max} or older"
+        raise ModelError(f"{model}: opset {opset}; {target.name} reads {target.opset_max} at most", hint=hint)
 
 
 def compile_alone(

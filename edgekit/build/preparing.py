@@ -13,14 +13,22 @@ from edgekit.validate.predict import predict
 
 
 def prepared_from(
-    original: Artifact, samples: SampleSet, folder: Path, equal_on: int
+    original: Artifact, samples: SampleSet, folder: Path, equal_on: int, *, ir_max: int | None = None
 ) -> tuple[Artifact, dict[str, float]]:
     """Write the prepared model into ``folder``, and compare it with the original on the first samples.
+
+    Args:
+        original: the user's model.
+        samples: what both are run on.
+        folder: where prepared.onnx is written.
+        equal_on: how many samples, at the most.
+        ir_max: newest IR version that may be written.
 
     Raises:
         StepError: an output differs by more than rounding explains.
     """
     prepared = prepare(load_model(original.path))
+    prepared.model.ir_version = min(prepared.model.ir_version, ir_max or prepared.model.ir_version)
     path = folder / "prepared.onnx"
     save_model(prepared.model, path)
     beside = [each for each in (folder / f"{path.name}.data",) if each.exists()]

@@ -11,13 +11,15 @@ import onnxruntime
 import pytest
 from tiny_models import model_from_text, numbers, residual_net
 
+from edgekit.artifact import Artifact
 from edgekit.build.alone import HOLD_COSINE, compile_alone, eval_alone, quantize_alone
 from edgekit.card import DataCard
 from edgekit.catalog import load_target
-from edgekit.errors import InputError, ModelError, RecipeError
+from edgekit.errors import InputError, ModelError, RecipeError, StepError
 from edgekit.graph.save import save_model
 from edgekit.quantize.dynamic import DynamicQuantization
 from edgekit.quantize.static import StaticQuantization
+from edgekit.recipe import Given, Outcome
 
 COUNT = 24
 
@@ -137,6 +139,56 @@ def test_samples_that_do_not_fit_are_refused_and_nothing_is_written(
             tmp_path / "out.onnx",
         )
     assert left_over(tmp_path) == []
+
+
+def test_what_is_written_is_no_newer_than_the_target_reads(saved: Callable[[ir.Model], Path], tmp_path: Path) -> None:
+    net, target = residual_net(), load_target("onnxruntime-x86", Path())
+    net.ir_version = target.ir_max + 1
+    quantize_alone(saved(net), card_for(tmp_path), target, tmp_path / "out.onnx")
+    written = onnx.load(tmp_path / "out.onnx")
+    assert written.ir_version == target.ir_max
+    assert max(opset.version for opset in written.opset_import) <= target.opset_max
+
+
+def test_an_opset_that_the_target_does_not_read_is_refused(saved: Callable[[ir.Model], Path], tmp_path: Path) -> None:
+    net, target = residual_net(), load_target("onnxruntime-x86", Path())
+    net.opset_imports[""] = target.opset_max + 1
+    with pytest.raises(ModelError, match="reads 21 at most") as caught:
+        quantize_alone(saved(net), card_for(tmp_path), target, tmp_path / "out.onnx")
+    assert "opset 21 or older" in caught.value.hint
+    assert left_over(tmp_path) == []
+
+
+def test_an_operator_of_an_unknown_domain_is_refused_by_name(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("Sharpen", ["x"], ["y"], domain="our.own", name="odd")
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 3, 8, 8]) for name in "xy"]
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("our.own", 1)]
+    graph = onnx.helper.make_graph([node], "g", ports[:1], ports[1:])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match=r"'Sharpen' of the unknown domain 'our.own'"):
+        quantize_alone(
+            tmp_path / "net.onnx", card_for(tmp_path), load_target("onnxruntime-x86", Path()), tmp_path / "out.onnx"
+        )
+    assert left_over(tmp_path) == []
+
+
+def give_up(_: Artifact, given: Given) -> Outcome:
+    (given.folder / "quantized.onnx").write_bytes(b"half")
+    raise StepError("gave up")
+
+
+def test_a_step_that_fails_leaves_the_older_result_as_it_was(saved: Callable[[ir.Model], Path], tmp_path: Path) -> None:
+    (tmp_path / "out.onnx").write_bytes(b"older")
+    with pytest.raises(StepError, match="gave up"):
+        quantize_alone(
+            saved(residual_net()),
+            card_for(tmp_path),
+            load_target("onnxruntime-x86", Path()),
+            tmp_path / "out.onnx",
+            step=give_up,
+        )
+    assert (tmp_path / "out.onnx").read_bytes() == b"older"
+    assert left_over(tmp_path) == ["out.onnx"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
