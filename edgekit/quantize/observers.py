@@ -21,7 +21,6 @@ BINS = 4096
 """Sixteen bins for each of 256 steps: fine enough to judge a clip to a sixteenth of a step."""
 
 _SMALLEST_EXPONENT = -140
-_EXPONENT_OF_FLOAT32 = 100
 """Widths to this power of two, up or down, and their inverses are float32 numbers with room to spare."""
 
 
@@ -79,9 +78,11 @@ class Histogram:
         self._count(counted.ravel())
 
     def _count(self, flat: Array) -> None:
-        """Count finite numbers within the range; a power of two scales them exactly."""
-        precise = np.float64 if abs(self.exponent) > _EXPONENT_OF_FLOAT32 else np.result_type(flat, np.float32)
-        bins = np.floor(np.multiply(flat, 1 / self.width, dtype=precise)).astype(np.int64)
+        """Count finite numbers within the range.
+
+        A power of two scales them exactly in float64; in float32 the smallest would vanish, and with them their sign.
+        """
+        bins = np.floor(np.multiply(flat, 1 / self.width, dtype=np.float64)).astype(np.int64)
         bins -= self.first
         self.counts += np.bincount(bins, minlength=len(self.counts))
         zeros = int(flat.size - np.count_nonzero(flat))

@@ -63,6 +63,11 @@ def test_numbers_stand_in_their_bins() -> None:
     assert np.array_equal(histogram.counts[:-1], wanted[:-1])
 
 
+def test_the_smallest_numbers_keep_their_sign() -> None:
+    tiny, large = np.array([-1.1754944e-38], np.float32), np.array([3.4e10], np.float32)
+    assert same(seen(tiny, large), seen(large, tiny))
+
+
 def test_broken_numbers_are_counted_apart() -> None:
     histogram = seen(np.array([np.nan, np.inf, -np.inf, 1.0], np.float32))
     assert (histogram.broken, histogram.high) == (3, 1.0)
