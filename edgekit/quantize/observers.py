@@ -21,7 +21,6 @@ BINS = 4096
 """Sixteen bins for each of 256 steps: fine enough to judge a clip to a sixteenth of a step."""
 
 _SMALLEST_EXPONENT = -140
-"""Widths to this power of two, up or down, and their inverses are float32 numbers with room to spare."""
 
 
 @dataclass
