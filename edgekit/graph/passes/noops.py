@@ -59,11 +59,14 @@ def _pad(node: ir.Node) -> ir.Value | None:
 
 
 def _slice(node: ir.Node) -> ir.Value | None:
+    """Keep x where all of it is taken forwards; a step of -1 (a flip) keeps the shape and turns the order."""
     starts, ends, steps = (constant_of(input_of(node, index)) for index in (1, 2, 4))
-    if starts is None or ends is None or starts.any() or (ends < _END).any():
+    if input_of(node, 4) is not None and (steps is None or (steps < 1).any()):
+        return None
+    single = steps is None or bool((steps == 1).all())
+    if starts is None or ends is None or starts.any() or (ends < _END).any() or not single:
         return _same_shape(node)
-    forward = input_of(node, 4) is None or (steps is not None and (steps == 1).all())
-    return node.inputs[0] if forward else None
+    return node.inputs[0]
 
 
 def _concat(node: ir.Node) -> ir.Value | None:

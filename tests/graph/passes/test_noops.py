@@ -23,6 +23,10 @@ CONSTANTS = {
     "two": np.array([2.0], np.float32),
     "short": np.array([2]),
     "turn": np.array([4, 3, 2]),
+    "last": np.array([-1]),
+    "front": np.array([-(2**62)]),
+    "back": np.array([-1]),
+    "every": np.array([2]),
 }
 
 
@@ -69,10 +73,20 @@ def test_it_goes(same: Same, line: str) -> None:
         ("y = Slice (x, starts, short, axes)", "2,2,4"),
         ("y = Add (x, wide)", "2,2,3,4"),
         ("y = Concat <axis=1> (x, x)", "2,6,4"),
+        ("y = Slice (x, last, front, axes, back)", "2,3,4"),
+        ("y = Slice (x, starts, ends, axes, every)", "2,2,4"),
     ],
 )
 def test_it_stays(same: Same, line: str, result: str) -> None:
     same(remove_noops, net(line, result), X, edits=0)
+
+
+def test_a_slice_of_a_known_whole_goes_and_one_by_an_unknown_step_stays(same: Same) -> None:
+    text = "g (float[2,3,4] x, int64[1] s) => (float[2,3,4] z) {{ y = Slice (x, starts, ends, axes{}) \n z = Neg (y) }}"
+    constants = {"starts": np.array([-3]), "ends": np.array([3]), "axes": np.array([1])}
+    same(remove_noops, model_from_text(text.format(""), **constants), {**X, "s": np.array([1])}, edits=1)
+    turned = {**constants, "starts": np.array([-1]), "ends": np.array([-4])}
+    same(remove_noops, model_from_text(text.format(", s"), **turned), {**X, "s": np.array([-1])}, edits=0)
 
 
 def test_ports_keep_their_names(same: Same) -> None:
