@@ -3,7 +3,8 @@
     scale * (W x + b) + shift = (scale W) x + (scale b + shift)
 
 The layer (Conv, ConvTranspose, Gemm, MatMul) must have constant weights and no other reader. A MatMul takes a scale
-only: it has no bias. Sums are made in float64, so that folding costs no more than one rounding.
+only: it has no bias. Sums are made in float64, so that folding costs no more than one rounding. What would not be
+finite in float32 afterwards stays unfolded.
 """
 
 from dataclasses import dataclass
@@ -46,8 +47,7 @@ def fold_affine(model: ir.Model) -> int:
         layer = data.producer()
         if layer is None or layer.graph is not node.graph or sole_consumer(data) is not node:
             continue
-        if is_onnx(layer, *_LAYERS) and _fits(layer, affine, node):
-            _melt(layer, affine)
+        if is_onnx(layer, *_LAYERS) and _fits(layer, affine, node) and _melt(layer, affine):
             count += bypass(node, data)
     return count
 
@@ -108,7 +108,10 @@ def _read_normalization(node: ir.Node) -> tuple[Affine, ir.Value] | None:
     scale, bias, mean, variance = (None if each is None else each.astype(np.float64) for each in given)
     if scale is None or bias is None or mean is None or variance is None:
         return None
-    slope = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
+    spread = variance + node.attributes.get_float("epsilon", 1e-5)
+    if not (spread > 0).all():
+        return None
+    slope = scale / np.sqrt(spread)
     return Affine(slope, bias - mean * slope), data
 
 
@@ -145,20 +148,24 @@ def _channels(layer: ir.Node, weight: Array) -> int:
             return int(weight.shape[-1])
 
 
-def _melt(layer: ir.Node, affine: Affine) -> None:
+def _melt(layer: ir.Node, affine: Affine) -> bool:
+    """Write the layer's new constants; False, with nothing changed, where they are not finite."""
     weight = constant_of(input_of(layer, 1))
     if weight is None:
         raise AssertionError(layer.name)
     channels = _channels(layer, weight)
     scale = np.broadcast_to(affine.scale, (channels,))
-    set_constant(layer, 1, (weight * _along(layer, weight, scale)).astype(np.float32), f"{layer.name}_weight")
-    if layer.op_type == "MatMul":
-        return
     held = constant_of(input_of(layer, 2))
     before = np.zeros(channels) if held is None else np.broadcast_to(held.reshape(-1).astype(np.float64), (channels,))
-    after = (before * scale + affine.shift).astype(np.float32)
-    if held is not None or after.any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = (weight * _along(layer, weight, scale)).astype(np.float32)
+        after = (before * scale + affine.shift).astype(np.float32)
+    if not (np.isfinite(product).all() and np.isfinite(after).all()):
+        return False
+    set_constant(layer, 1, product, f"{layer.name}_weight")
+    if layer.op_type != "MatMul" and (held is not None or after.any()):
         set_constant(layer, 2, after, f"{layer.name}_bias")
+    return True
 
 
 def _along(layer: ir.Node, weight: Array, scale: Array) -> Array:

@@ -103,6 +103,8 @@ UNFIT = {
     "the weight is computed": "q = Neg (w) \n a = Conv (x, q) \n y = Mul (a, k) \n z = Neg (x)",
     "zeros divide": "a = Conv (x, w) \n y = Div (a, zeros) \n z = Neg (x)",
     "the constant is divided": "a = Conv (x, w) \n y = Div (k, a) \n z = Neg (x)",
+    "the product overflows": "a = Conv (x, w) \n y = Mul (a, huge) \n z = Neg (x)",
+    "the variance is zero": "a = Conv (x, w) \n y = BatchNormalization <epsilon=0.0> (a, e, e, e, e) \n z = Neg (x)",
 }
 
 
@@ -111,14 +113,17 @@ def test_what_would_not_be_the_same_stays(body: str) -> None:
     wide = 2 if "wide" in body else 1
     text = f"g (float[{wide},4,5,5] x) => (float[{wide},4,5,5] y, float[{wide},4,5,5] z) {{ {body} }}"
     text = text.replace("float[2,4,5,5] x", "float[1,4,5,5] x").replace("float[2,4,5,5] z", "float[1,4,5,5] z")
-    constants = {"w": numbers(4, 4, 1, 1)}
+    constants = {"w": numbers(4, 4, 1, 1) * (10 if "huge" in body else 1)}
     extra = {
         "k": numbers(4, 1, 1),
         "row": numbers(1, 5),
         "wide": numbers(2, 1, 1, 1),
         "zeros": np.array([1, 0, 1, 1], np.float32).reshape(4, 1, 1),
+        "huge": np.full((4, 1, 1), 3e38, np.float32),
+        "e": np.zeros(4, np.float32),
     }
-    model = model_from_text(text, **constants, **{name: value for name, value in extra.items() if name in body})
+    used = {name: value for name, value in extra.items() if f", {name}" in body or f"({name}" in body}
+    model = model_from_text(text, **constants, **used)
     assert fold_affine(model) == 0
 
 
