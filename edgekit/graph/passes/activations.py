@@ -30,7 +30,8 @@ _PAIR = 2
 def bounds_of(node: ir.Node | None) -> Bounds | None:
     """Return where ``node`` cuts off its first input, in floats; None if it does something else.
 
-    A bound at the end of the number type is no bound: infinity.
+    A bound at its end of the number type is no bound: infinity. One at the wrong end, such as a lower bound of
+    infinity, leaves one number of everything: that is something else.
     """
     if node is None or not is_onnx(node, "Relu", "Clip", "Max", "Min") or node.outputs[0].dtype not in _FLOATS:
         return None
@@ -49,7 +50,10 @@ def _bound(node: ir.Node, index: int, default: float) -> float | None:
     numbers = constant_of(value)
     if numbers is None or numbers.size != 1 or np.isnan(numbers).any():
         return None
-    return default if abs(numbers.item()) >= np.finfo(numbers.dtype).max else float(numbers.item())
+    number = float(numbers.item())
+    if abs(number) < np.finfo(numbers.dtype).max:
+        return number
+    return default if (number < 0) == (default < 0) else None
 
 
 def _bounds_of_extremum(node: ir.Node) -> Bounds | None:
@@ -58,7 +62,9 @@ def _bounds_of_extremum(node: ir.Node) -> Bounds | None:
     rank, numbers = rank_of(node.inputs[0]), constant_of(node.inputs[1])
     if numbers is None or numbers.size != 1 or rank is None or numbers.ndim > rank or np.isnan(numbers).any():
         return None
-    number = float(numbers.item())
+    number, everything = float(numbers.item()), np.inf if node.op_type == "Max" else -np.inf
+    if number == everything:
+        return None
     return (number, np.inf) if node.op_type == "Max" else (-np.inf, number)
 
 

@@ -85,7 +85,7 @@ def _never_negative(value: ir.Value, depth: int = 0) -> bool:
         return False
     bounds = bounds_of(maker)
     if bounds is not None:
-        return bounds[0] >= 0
+        return min(bounds) >= 0  # crossed bounds give the upper one
     if is_onnx(maker, *_KEEPS_SIGN):
         data = maker.inputs if maker.op_type == "Concat" else maker.inputs[:1]
         return all(each is not None and _never_negative(each, depth + 1) for each in data)

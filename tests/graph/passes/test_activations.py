@@ -83,3 +83,17 @@ def test_integers_are_left_alone(same: Same) -> None:
 def test_a_bound_that_is_computed_is_left_alone() -> None:
     text = "g (float[50] x, float[1] k) => (float[50] y) { y = Max (x, k) }"
     assert merge_activations(model_from_text(text)) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "constants"),
+    [
+        ("y = Clip (x, k)", {"k": np.inf}),
+        ("y = Clip (x, k)", {"k": float(np.finfo(np.float32).max)}),
+        ("y = Clip (x, , k)", {"k": -np.inf}),
+        ("y = Max (x, k)", {"k": np.inf}),
+        ("y = Min (x, k)", {"k": -np.inf}),
+    ],
+)
+def test_a_bound_at_the_wrong_end_is_left_alone(same: Same, line: str, constants: dict[str, float]) -> None:
+    same(merge_activations, net(line, **constants), X, edits=0)

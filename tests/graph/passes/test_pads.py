@@ -75,3 +75,13 @@ def test_padded_channels_stay(same: Same) -> None:
     text = "g (float[2,3,6,6] x) => (float[2,4,6,6] y) { a = Pad (x, p) \n y = Conv (a, w) }"
     model = model_from_text(text, p=np.array([0, 1, 0, 0, 0, 2, 0, 0]), w=numbers(4, 6, 1, 1))
     same(fold_pads, model, X, edits=0)
+
+
+def test_a_clip_whose_bounds_are_crossed_may_be_negative(same: Same) -> None:
+    text = """g (float[2,3,6,6] x) => (float[A,B,C,D] y) {
+        q = Clip (x, low, high)
+        a = Pad (q, p)
+        y = MaxPool <kernel_shape=[3,3]> (a)
+    }"""
+    low, high = np.array(0, np.float32), np.array(-1, np.float32)
+    same(fold_pads, model_from_text(text, low=low, high=high, p=np.array(SPATIAL)), X, edits=0)
