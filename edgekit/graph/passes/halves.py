@@ -7,9 +7,11 @@ constant, value and Cast goes; a model with control-flow bodies that hold float1
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.graph.edits import is_onnx
+from edgekit.graph.edits import ONNX_DOMAINS, is_onnx
 
 _HALF, _FULL = ir.DataType.FLOAT16, ir.DataType.FLOAT
+_ASKED = ("to", "dtype", "output_datatype", "output_dtype")
+"""Attributes by which Cast, EyeLike, Random..., windows and DequantizeLinear name the type that they make."""
 
 
 def widen_halves(model: ir.Model) -> int:
@@ -31,7 +33,7 @@ def widen_halves(model: ir.Model) -> int:
     for value in inputs:
         _cast_behind(graph, value)
     for index, value in enumerate(list(graph.outputs)):
-        if value in halves:
+        if value in halves or value in constants:
             _cast_output(graph, index, value)
     return len(halves) + len(constants)
 
@@ -43,9 +45,10 @@ def _widen_constant(value: ir.Value) -> None:
 
 
 def _widen_attributes(node: ir.Node) -> None:
-    """Let a Cast to float16 go to float32, and ConstantOfShape fill with float32."""
-    if is_onnx(node, "Cast") and node.attributes.get_int("to", 0) == _HALF.value:
-        node.attributes.add(ir.AttrInt64("to", _FULL.value))
+    """Let what is asked for in float16 be made in float32, and ConstantOfShape fill with float32."""
+    for name in _ASKED if node.domain in ONNX_DOMAINS else ():
+        if name in node.attributes and node.attributes.get_int(name, 0) == _HALF.value:
+            node.attributes.add(ir.AttrInt64(name, _FULL.value))
     if is_onnx(node, "ConstantOfShape") and "value" in node.attributes:
         tensor = node.attributes["value"].as_tensor()
         if tensor.dtype == _HALF:

@@ -67,3 +67,26 @@ def test_control_flow_with_halves_is_left_alone() -> None:
                     else_branch = e () => (float16[2] q) { q = Abs (x) }>
     }"""
     assert widen_halves(model_from_text(text)) == 0
+
+
+def test_a_constant_that_is_an_output_stays_float16_there() -> None:
+    model = model_from_text("g (float16[2,3] x) => (float16[2,3] y, float16[3] k) { y = Add (x, k) }", k=half(3))
+    feeds = {"x": half(2, 3)}
+    before = run(model, feeds)
+    assert widen_halves(model) == 2
+    assert [(value.name, value.dtype) for value in model.graph.outputs] == [
+        ("y", ir.DataType.FLOAT16),
+        ("k", ir.DataType.FLOAT16),
+    ]
+    for wanted, got in zip(before, run(model, feeds), strict=True):
+        assert got.dtype == np.float16
+        np.testing.assert_allclose(got, wanted, rtol=5e-3, atol=5e-3)
+    assert widen_halves(model) == 0
+
+
+def test_what_is_made_in_float16_is_made_in_float32() -> None:
+    text = "g (float16[3,3] x) => (float16[3,3] y) { a = EyeLike <dtype=10> (x) \n y = MatMul (x, a) }"
+    model = model_from_text(text)
+    feeds = {"x": half(3, 3)}
+    widen_halves(model)
+    np.testing.assert_array_equal(run(model, feeds)[0], feeds["x"])
