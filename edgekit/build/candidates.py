@@ -185,8 +185,10 @@ def _faster_mix(job: Job, prepared: Artifact, target: Target, steps: Steps, aske
     if target.runtime != "onnxruntime" or not asked.ranges:
         return []
     mixes = []
+    own = tuple(name for _, step in steps if isinstance(step, StaticQuantization) for name in step.float_nodes)
     for prefix in float_prefixes(load_model(prepared.path).graph):
-        outcome = quantize(job, prepared, target, static_variant(steps, ranges=asked.ranges, float_nodes=prefix))
+        left = tuple(dict.fromkeys((*own, *prefix)))
+        outcome = quantize(job, prepared, target, static_variant(steps, ranges=asked.ranges, float_nodes=left))
         if outcome.changed:
             made = candidate_from(outcome, compile_for(job, outcome.model, target))
             mixes.append(replace(made, precision="mixed", note=f"the first {len(prefix)} layers left in float"))

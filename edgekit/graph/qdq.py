@@ -20,9 +20,6 @@ def write_pairs(
     placement: Placement,
     grids: Mapping[str, Grid],
     scheme: Scheme,
-    *,
-    weights: Mapping[str, Array] | None = None,
-    biases: Mapping[str, Array] | None = None,
 ) -> ir.Model:
     """Return a quantized copy of ``model``.
 
@@ -31,13 +28,11 @@ def write_pairs(
         placement: of :func:`edgekit.graph.placement.place_pairs`.
         grids: of each value that has a scale of its own, by name.
         scheme: the target's.
-        weights: other float weights to quantize, by node name, as remedies give them.
-        biases: other float biases, by node name, as bias correction gives them.
     """
     copy = model.clone()
     writer = _Writer(copy.graph, placement, grids, scheme)
     for site in placement.weights:
-        writer.write_weight(site, (weights or {}).get(site.node), (biases or {}).get(site.node))
+        writer.write_weight(site)
     for name in placement.values:
         writer.write_pair(name)
     _drop_unread(copy.graph)
@@ -107,32 +102,21 @@ class _Writer:
                 self.graph.outputs[index] = restored
 
     # ----------------------------------------------------------------- weights
-    def write_weight(self, site: WeightSite, weight: Array | None, bias: Array | None) -> None:
+    def write_weight(self, site: WeightSite) -> None:
         """Store a weight (and its bias) as integers behind DequantizeLinear."""
         node = self.nodes[site.node]
         index = WEIGHTED[node.op_type]
         source = node.inputs[0]
         input_scale = float(self.grid_of(str(source.name)).scale) if source is not None else 1.0
-        weight = _numbers(node.inputs[index]) if weight is None else weight
+        weight = _numbers(node.inputs[index])
         grid = weight_grid(weight, site.axis, self.scheme.weight_bits)
-        if bias is None and site.bias is not None:
+        if site.bias is not None and self.scheme.bias == "int32":
             bias = _numbers(node.inputs[2])
-        if bias is not None and grid.axis is not None:
-            bias = np.broadcast_to(bias.reshape(-1), grid.scale.shape)
-        if bias is not None and self.scheme.bias == "int32":
+            if grid.axis is not None:
+                bias = np.broadcast_to(bias.reshape(-1), grid.scale.shape)
             grid = widen_for_bias(grid, bias, input_scale)
-        integers = quantize(weight, grid, self.scheme.weight_bits)
-        self._read_through(node, index, site.value, integers, grid)
-        if bias is None:
-            return
-        name = site.bias or f"{site.node}_bias"
-        if len(node.inputs) <= 2:
-            node.resize_inputs(3)
-        if self.scheme.bias == "float":
-            node.replace_input_with(2, self._constant(name, bias.astype(np.float32)))
-            return
-        steps, bias_grid = quantize_bias(bias, input_scale, grid)
-        self._read_through(node, 2, name, steps, bias_grid)
+            self._read_through(node, 2, site.bias, *quantize_bias(bias, input_scale, grid))
+        self._read_through(node, index, site.value, quantize(weight, grid, self.scheme.weight_bits), grid)
 
     def _read_through(self, node: ir.Node, index: int, name: str, integers: Array, grid: Grid) -> None:
         stored = self._constant(name + "_int", integers)

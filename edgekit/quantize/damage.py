@@ -51,13 +51,13 @@ def hold(
     *,
     progress: Progress = silent,
 ) -> tuple[tuple[str, ...], Fidelity]:
-    """Leave the most harmful layers in float until every output's cosine reaches ``floor``.
+    """Leave the most harmful layers in float until every output's cosine reaches ``floor``; 0 asks for nothing.
 
     Returns:
         The nodes left in float, and the fidelity reached: below ``floor`` only where no layer is left.
     """
     reached = fidelity(truth, calibrated.outputs(calibrated.quantized(method, float_nodes)))
-    if reached.cosine >= floor:
+    if not floor or reached.cosine >= floor:
         return float_nodes, reached
     ranked = [each.node for each in rank_layers(calibrated, method, progress=progress) if each.node not in float_nodes]
     count = 1

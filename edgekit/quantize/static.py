@@ -18,11 +18,13 @@ import onnx_ir as ir
 from edgekit.artifact import Artifact
 from edgekit.errors import RecipeError, StepError
 from edgekit.graph.load import load_model
+from edgekit.graph.placement import weight_site
 from edgekit.graph.save import save_model
 from edgekit.profiles import Scheme
 from edgekit.quantize.calibrated import Calibrated, Fidelity, calibrate, fidelity
 from edgekit.quantize.calibration import ports_from_graph
 from edgekit.quantize.damage import hold, rank_layers, weighted_nodes
+from edgekit.quantize.ranges import METHODS
 from edgekit.recipe import Given, Outcome
 from edgekit.runner.runtimes.base import Array
 from edgekit.samples.sets import SampleSet, open_samples
@@ -52,10 +54,9 @@ class StaticQuantization:
         object.__setattr__(self, "float_nodes", tuple(self.float_nodes))
         mistakes = []
         name, _, share = self.ranges.partition(":")
-        if name not in ("best", "min-max", "mse", "percentile", "entropy") or (share and name != "percentile"):
-            mistakes.append(
-                f"ranges: {self.ranges!r}; allowed: best, min-max, mse, entropy, percentile, percentile:SHARE"
-            )
+        if name not in ("best", *METHODS) or (share and name != "percentile"):
+            allowed = ", ".join(("best", *METHODS, "percentile:SHARE"))
+            mistakes.append(f"ranges: {self.ranges!r}; allowed: {allowed}")
         elif share and not _is_share(share):
             mistakes.append(f"ranges: {share!r} is no share; allowed: above 50 and at most 100 (per cent)")
         if not 0 <= self.hold_cosine < 1:
@@ -89,7 +90,7 @@ class StaticQuantization:
         scheme = cast(Scheme, given.target.scheme)
         calibrated = calibrate(model, scheme, samples, folder=given.folder, progress=given.progress)
         if not weighted_nodes(calibrated, self.float_nodes):
-            return Outcome(source, changed=False, facts={"why_float": _why_float(model)})
+            return Outcome(source, changed=False, facts={"why_float": _why_float(model, scheme)})
         truth = calibrated.outputs(model)
         method, tried = self._choose(calibrated, truth)
         left = self.float_nodes
@@ -136,7 +137,9 @@ def _is_share(text: str) -> bool:
         return False
 
 
-def _why_float(model: ir.Model) -> str:
+def _why_float(model: ir.Model, scheme: Scheme) -> str:
+    if any(weight_site(node, scheme) and node.op_type in scheme.operators for node in model.graph):
+        return "every layer with a weight is left in float: it is named so, or its numbers are not finite"
     kinds = sorted({node.op_type for node in model.graph})
     return f"no Conv, Gemm or MatMul with a float weight is there to quantize (operators: {', '.join(kinds)})"
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from tiny_project import Clock, depthwise_net, products_net, recipe_for, write_project
 
@@ -20,13 +21,14 @@ from edgekit.store import open_store
 X86 = load_target("onnxruntime-x86", Path())
 
 
-def made_for(folder: Path, target: str, *, clock: Clock) -> Candidates:
+def made_for(folder: Path, target: str, *, clock: Clock, **more: Any) -> Candidates:
     assert clock.measured == []
-    recipe = recipe_for(folder, target)
+    recipe = recipe_for(folder, target, **more)
     with open_recipe_inputs(recipe) as inputs, open_store(folder / "out") as store:
         job = Job(inputs, store, 1, 0, silent)
         prepared = prepare_model(job)
-        return make_candidates(job, prepared, recipe.targets[0], default_steps(prepared, recipe.targets[0]))
+        steps = list(recipe.steps) or default_steps(prepared, recipe.targets[0])
+        return make_candidates(job, prepared, recipe.targets[0], steps)
 
 
 def test_a_model_of_products_is_quantized_dynamically_where_the_target_can(tmp_path: Path, clock: Clock) -> None:
@@ -55,6 +57,16 @@ def test_a_network_of_depthwise_convolutions_gets_the_fastest_mix_beside_int8(tm
     assert mixed.ranges == asked.ranges
     assert mixed.artifact.sha256 != asked.artifact.sha256
     assert len(clock.measured[0]) == 3
+
+
+def test_a_mix_keeps_the_layers_that_the_recipe_left_in_float(tmp_path: Path, clock: Clock) -> None:
+    write_project(tmp_path, depthwise_net())
+    clock.ms = {"0": 1.0, "1": 0.7, "2": 0.9}
+    step = {"use": "quantize.static", "float_nodes": ["Conv_4"]}
+    _, mixed = made_for(tmp_path, "onnxruntime-x86", clock=clock, step=[step]).others
+    held = {node.name: node.input[1] for node in onnx.load(mixed.source.path).graph.node if node.op_type == "Conv"}
+    floats = {name for name, weight in held.items() if not weight.endswith("_dq")}
+    assert floats == {"Conv_0", "Conv_4"}
 
 
 def test_no_mix_is_offered_where_none_is_faster(tmp_path: Path, clock: Clock) -> None:

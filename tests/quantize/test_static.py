@@ -148,6 +148,7 @@ def test_values_that_are_broken_keep_their_nodes_in_float(stored: Stored, given:
     text = "g (float[N,3,8,8] x) => (float[N,4,8,8] y) { a = Log (x) \n y = Conv (a, w) }"
     outcome = StaticQuantization()(stored(model_from_text(text, w=numbers(4, 3, 1, 1))), given)
     assert not outcome.changed
+    assert "not finite" in outcome.facts["why_float"]
 
 
 def test_methods_are_judged_on_samples_that_their_ranges_did_not_see(stored: Stored, given: Given) -> None:
